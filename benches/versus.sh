@@ -1,0 +1,251 @@
+#!/bin/bash
+# dhfpack beside stock tools, on the same made input, in one run. Prints ratios: below 1, dhfpack
+# is faster. Run: benches/versus.sh [verify] [build] [memory] [documents]   (default: all)
+#
+# Needs about 20 GiB in BENCH_DIR (default target/bench), a Docker Engine, openssl, hyperfine and
+# GNU time; installs the last two with apt-get if it may. RUNS sets the number of timed runs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+runs=${RUNS:-3}
+dir=$(mkdir -p "${BENCH_DIR:-target/bench}" && cd "${BENCH_DIR:-target/bench}" && pwd)
+parts=${*:-verify build memory documents}
+dhfpack=$PWD/target/release/dhfpack
+role="Engineering SME"
+
+for pair in hyperfine:hyperfine /usr/bin/time:time openssl:openssl python3:python3; do
+    command -v "${pair%%:*}" >/dev/null || apt-get install -y -qq "${pair##*:}" >/dev/null
+done
+cargo build --locked --release --quiet
+
+say() { printf '\n== %s\n' "$*"; }
+ratio() { python3 -c "import sys; print(f'{float(sys.argv[1]) / float(sys.argv[2]):.2f}')" "$1" "$2"; }
+
+# Mean wall time in seconds of a command; a second argument is run before each timing.
+wall() {
+    hyperfine --style none --runs "$runs" --warmup 1 ${2:+--prepare "$2"} \
+        --export-json "$dir/time.json" "$1" >/dev/null 2>"$dir/hyperfine.log" || { cat "$dir/hyperfine.log" >&2; exit 1; }
+    python3 -c "import json; print(json.load(open('$dir/time.json'))['results'][0]['mean'])"
+}
+
+# Bytes per second that OpenSSL hashes with this many processes.
+openssl_speed() {
+    openssl speed -evp sha256 -bytes 262144 -seconds 3 -multi "$1" 2>/dev/null \
+        | awk '/^(evp|sha256)/ { rate = $NF } END { sub("k", "", rate); printf "%.0f\n", rate * 1000 }'
+}
+
+random_file() { head -c "$2" /dev/urandom > "$1"; }
+
+small_files() { # FOLDER COUNT
+    python3 - "$1" "$2" <<'PY'
+import os, sys
+folder, count = sys.argv[1], int(sys.argv[2])
+for i in range(count):
+    if i % 1000 == 0:
+        os.makedirs(f"{folder}/{i // 1000:03}", exist_ok=True)
+    with open(f"{folder}/{i // 1000:03}/{i:06}.txt", "w") as f:
+        f.write(f"record {i}\n" * 40)
+PY
+}
+
+# A product's repository: PRODUCT IMAGE_SOURCE; documents come from the folder PRODUCT.data.
+product() {
+    mkdir -p "$1"
+    cat > "$1/layout.toml" <<'TOML'
+name = "bench"
+title = "Benchmark"
+[[role]]
+name = "Engineering SME"
+[[slot]]
+id = "design-outputs.source"
+folder = "Design Outputs/Source Code"
+title = "Source"
+required = true
+fill = ["git"]
+[[slot]]
+id = "design-outputs.image"
+folder = "Design Outputs/Installation Image"
+title = "Image"
+required = false
+fill = ["images"]
+[[slot]]
+id = "records.data"
+folder = "Release Record/Data"
+title = "Data"
+required = true
+fill = ["files"]
+TOML
+    for slot in mdf.software-specifications mdf.build-process mdf.acceptance-criteria; do
+        cat >> "$1/layout.toml" <<TOML
+[[slot]]
+id = "$slot"
+folder = "Device Master Record/$slot"
+title = "$slot"
+required = true
+fill = ["files"]
+TOML
+    done
+    cat > "$1/dhfpack.toml" <<TOML
+layout = "./layout.toml"
+[product]
+name = "Bench"
+id = "bench"
+manufacturer = "Bench"
+[release]
+version = "1.0.0"
+[[folder]]
+name = "data"
+path = "$1.data"
+[[slot]]
+id = "records.data"
+files = ["data:**"]
+TOML
+    [ -z "$2" ] || printf '[[image]]\nname = "install"\nsource = "%s"\n' "$2" >> "$1/dhfpack.toml"
+    for slot in mdf.software-specifications mdf.build-process mdf.acceptance-criteria; do
+        printf '[[slot]]\nid = "%s"\nfiles = ["record.md"]\n' "$slot" >> "$1/dhfpack.toml"
+    done
+    echo "A record." > "$1/record.md"
+    git -C "$1" init -q
+    git -C "$1" add .
+    git -C "$1" -c user.name=bench -c user.email=bench@example.org commit -qm "Begin"
+    git -C "$1" -c user.name=bench -c user.email=bench@example.org tag -am "1.0.0" v1.0.0
+}
+
+image() { # NAME BYTES_PER_LAYER
+    docker image inspect "$1" >/dev/null 2>&1 && return
+    mkdir -p "$dir/context"
+    random_file "$dir/context/first" "$2"
+    random_file "$dir/context/second" "$2"
+    printf 'FROM scratch\nCOPY first /first\nCOPY second /second\n' > "$dir/context/Dockerfile"
+    DOCKER_BUILDKIT=0 docker build -q -t "$1" "$dir/context" >/dev/null 2>&1
+    rm -r "$dir/context"
+}
+
+key() {
+    [ -e "$dir/key.pem" ] || "$dhfpack" key new --name "Bench" --role "$role" \
+        --key "$dir/key.pem" --certificate "$dir/cert.pem" >/dev/null
+}
+
+build_command() { # PRODUCT OUTPUT
+    echo "$dhfpack --quiet build --repo $1 --output $2 --key $dir/key.pem --certificate $dir/cert.pem --role '$role' --meaning release"
+}
+verify_command() { echo "$dhfpack --quiet verify $1 --trust $dir/cert.pem --require-role '$role'"; }
+
+measure_memory() { # LABEL COMMAND
+    /usr/bin/time -f '%M %O' -o "$dir/memory" sh -c "exec $2" >/dev/null 2>&1 || { echo "failed: $2" >&2; exit 1; }
+    read -r kib blocks < "$dir/memory"
+    echo "$1: peak $((kib / 1024)) MiB, written $((blocks / 2048)) MiB"
+}
+
+bench_verify() {
+    say "verify: two files of 512 MiB and 3,000 small ones"
+    if [ ! -d "$dir/many" ]; then
+        product "$dir/many.product" ""
+        mkdir -p "$dir/many.product.data"
+        small_files "$dir/many.product.data/small" 3000
+        random_file "$dir/many.product.data/one.bin" 512M
+        random_file "$dir/many.product.data/two.bin" 512M
+        mkdir "$dir/many"
+        sh -c "$(build_command "$dir/many.product" "$dir/many")" >/dev/null
+    fi
+    local archive=$dir/many/bench-1.0.0
+    local ours theirs both rate
+    ours=$(wall "$(verify_command "$archive")")
+    theirs=$(wall "cd $archive && sha256sum -c --quiet Manifest/SHA256SUMS")
+    both=$(openssl_speed 2)
+    rate=$(python3 -c "print(2**30 / $ours)")
+    echo "dhfpack verify ${ours}s, sha256sum -c ${theirs}s: ratio $(ratio "$ours" "$theirs") (goal 0.33)"
+    echo "rate $(ratio "$rate" "$both") of openssl speed on two cores (goal 0.8)"
+
+    say "verify: one file of 1 GiB"
+    if [ ! -d "$dir/single" ]; then
+        product "$dir/single.product" ""
+        mkdir -p "$dir/single.product.data"
+        random_file "$dir/single.product.data/one.bin" 1G
+        mkdir "$dir/single"
+        sh -c "$(build_command "$dir/single.product" "$dir/single")" >/dev/null
+    fi
+    ours=$(wall "$(verify_command "$dir/single/bench-1.0.0")")
+    rate=$(python3 -c "print(2**30 / $ours)")
+    echo "dhfpack verify ${ours}s: rate $(ratio "$rate" "$(openssl_speed 1)") of openssl speed on one core (goal 0.8)"
+}
+
+bench_build() {
+    say "build: image of 1 GiB in two layers, from the engine"
+    image bench-1g:1.0.0 512M
+    if [ ! -d "$dir/build.product" ]; then
+        product "$dir/build.product" "docker:bench-1g:1.0.0"
+        mkdir -p "$dir/build.product.data"
+        small_files "$dir/build.product.data/small" 100
+    fi
+    local ours save stock speed allowed
+    ours=$(wall "$(build_command "$dir/build.product" "$dir/built")" "rm -rf $dir/built; mkdir $dir/built; sync")
+    save=$(wall "docker save -o $dir/saved.tar bench-1g:1.0.0" "rm -f $dir/saved.tar; sync")
+    cat > "$dir/stock.sh" <<SH
+set -e
+mkdir -p $dir/stock
+docker save -o $dir/stock/image.tar bench-1g:1.0.0
+git -C $dir/build.product bundle create -q $dir/stock/repository.bundle v1.0.0
+git -C $dir/build.product archive v1.0.0 | gzip -6 > $dir/stock/source.tar.gz
+cp -r $dir/build.product.data $dir/stock/data
+cd $dir/stock && find . -type f ! -name SHA256SUMS -exec sha256sum {} + > SHA256SUMS
+openssl cms -sign -binary -in SHA256SUMS -outform DER -signer $dir/cert.pem -inkey $dir/key.pem -out SHA256SUMS.p7s
+SH
+    stock=$(wall "sh $dir/stock.sh" "rm -rf $dir/stock; sync")
+    speed=$(openssl_speed 1)
+    allowed=$(python3 -c "print($save + 0.7 * 2**30 / $speed)")
+    echo "dhfpack build ${ours}s; docker save ${save}s; allowed (docker save + 0.7 x SHA-256 of the image) ${allowed}s: ratio $(ratio "$ours" "$allowed") (goal 1.00)"
+    echo "stock tools one after the other ${stock}s: ratio $(ratio "$ours" "$stock") (goal 0.65)"
+    rm -rf "$dir/saved.tar" "$dir/stock" "$dir/built"
+}
+
+bench_memory() {
+    say "memory and disk: image of 4 GiB in two layers"
+    image bench-4g:1.0.0 2G
+    if [ ! -d "$dir/memory.product" ]; then
+        product "$dir/memory.product" "docker:bench-4g:1.0.0"
+        mkdir -p "$dir/memory.product.data"
+        small_files "$dir/memory.product.data/small" 100
+    fi
+    rm -rf "$dir/large"
+    mkdir "$dir/large"
+    measure_memory "build" "$(build_command "$dir/memory.product" "$dir/large")"
+    echo "archive: $(du -sm "$dir/large/bench-1.0.0" | cut -f 1) MiB"
+    measure_memory "verify" "$(verify_command "$dir/large/bench-1.0.0")"
+    rm -rf "$dir/large"
+    docker image rm -f bench-4g:1.0.0 >/dev/null
+}
+
+bench_documents() {
+    say "documents: time per file"
+    local per_file=()
+    for count in 1000 100000; do
+        if [ ! -d "$dir/docs-$count.product" ]; then
+            product "$dir/docs-$count.product" ""
+            mkdir -p "$dir/docs-$count.product.data"
+            small_files "$dir/docs-$count.product.data/small" "$count"
+        fi
+        # Into a new folder each time: ext4 is slow to hand out inodes that were just freed.
+        local began
+        began=$(date +%s.%N)
+        for run in 1 2; do
+            sh -c "$(build_command "$dir/docs-$count.product" "$dir/docs/$count-$run")" >/dev/null
+        done
+        local ours
+        ours=$(python3 -c "import time; print((time.time() - $began) / 2)")
+        per_file+=("$(python3 -c "print($ours / $count * 1e6)")")
+        echo "$count files: ${ours}s, ${per_file[-1]} microseconds each"
+    done
+    rm -rf "$dir/docs"
+    echo "time per file, 100,000 against 1,000: ratio $(ratio "${per_file[1]}" "${per_file[0]}") (goal 1.00)"
+}
+
+say "machine"
+uname -sr
+grep -m 1 'model name' /proc/cpuinfo || true
+nproc
+openssl version
+git --version
+docker version --format 'Docker Engine {{.Server.Version}}' 2>/dev/null || true
+key
+for part in $parts; do "bench_$part"; done

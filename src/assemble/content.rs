@@ -1,0 +1,268 @@
+//! Writing what the plan lists: images, bundle and documents at the same time, each byte once.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use super::inputs::Inputs;
+use super::{BuildError, Request};
+use crate::archive::Staging;
+use crate::config::ImageConfig;
+use crate::digest::Sha256;
+use crate::manifest::{FileEntry, ImageIdentity, Origin};
+use crate::monitor::{Linked, Monitor, Task, Unit};
+use crate::path::ArchivePath;
+use crate::plan::{Content, Item, Plan};
+use crate::seal::Written;
+use crate::source::documents::Library;
+use crate::source::image::{self, ImageSource};
+
+/// Writes everything the plan lists into the staging folder.
+pub(super) fn write(
+    inputs: &Inputs,
+    plan: &Plan,
+    library: &Library<'_>,
+    staging: &Staging,
+    request: &Request,
+    monitor: &dyn Monitor,
+) -> Result<Written, BuildError> {
+    // When one part fails, the others stop too.
+    let linked = Linked::new(monitor);
+    let writer = Writer {
+        inputs,
+        plan,
+        library,
+        staging,
+        request,
+        monitor: &linked,
+    };
+    // What failed first is what to tell: the others fail because they were asked to stop.
+    let failure = Mutex::new(None);
+    let told = |part: Result<Written, BuildError>| match part {
+        Ok(part) => part,
+        Err(error) => {
+            let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
+            failure.get_or_insert(error);
+            linked.stop();
+            Written::default()
+        }
+    };
+    let written = std::thread::scope(|scope| {
+        // The engine prepares an export for seconds before its first byte: so images begin first.
+        let images = scope.spawn(|| told(writer.images()));
+        let git = scope.spawn(|| told(writer.git()));
+        let documents = told(writer.documents());
+        join(images).and(join(git)).and(documents)
+    });
+    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => Ok(written),
+    }
+}
+
+fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    match thread.join() {
+        Ok(value) => value,
+        // A bug in a worker is this thread's bug too.
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+struct Writer<'a> {
+    inputs: &'a Inputs,
+    plan: &'a Plan,
+    library: &'a Library<'a>,
+    staging: &'a Staging,
+    request: &'a Request,
+    monitor: &'a dyn Monitor,
+}
+
+impl Writer<'_> {
+    fn images(&self) -> Result<Written, BuildError> {
+        let mut written = Written::default();
+        for item in &self.plan.items {
+            if let Content::Image(image) = &item.content {
+                written = written.and(self.image(item, image)?);
+            }
+        }
+        Ok(written)
+    }
+
+    fn image(&self, item: &Item, config: &ImageConfig) -> Result<Written, BuildError> {
+        let fail = |source| BuildError::Image {
+            name: config.name.clone(),
+            source,
+        };
+        let source = self.image_source(config).map_err(fail)?;
+        let into = self.staging.folder(&item.path)?;
+        let image = image::fetch(
+            &source,
+            config.platform.as_deref(),
+            self.request.locations.engine.as_deref(),
+            &into,
+            self.monitor,
+        )
+        .map_err(fail)?;
+        image::check_labels(
+            &image,
+            &self.inputs.config().release.version,
+            &self.inputs.tag.commit,
+        )
+        .map_err(fail)?;
+        let mut written = Written::default();
+        for file in image.files {
+            let path = item
+                .path
+                .join(&file.path)
+                .map_err(crate::archive::ArchiveError::from)?;
+            let mut entry = entry(path, file.size, file.sha256, &item.slot, Origin::Input);
+            if file.generated {
+                entry.origin = Origin::Generated;
+                entry
+                    .identity
+                    .insert("image_id".to_owned(), image.id.to_string());
+            }
+            written.files.push(entry);
+        }
+        let repo_digests = image.repo_digests.join(" ");
+        if !repo_digests.is_empty() {
+            written.observations.insert(
+                format!("image {} repository digests", config.name),
+                repo_digests,
+            );
+        }
+        written.images.push(ImageIdentity {
+            name: config.name.clone(),
+            folder: item.path.clone(),
+            id: image.id,
+            diff_ids: image.diff_ids,
+            platform: image.platform,
+            labels: image.labels,
+        });
+        Ok(written)
+    }
+
+    /// The source given on the command line, or the configured one from the checkout's folder.
+    fn image_source(&self, config: &ImageConfig) -> Result<ImageSource, image::ImageError> {
+        if let Some(given) = self.request.locations.images.get(&config.name) {
+            return given.parse();
+        }
+        let source = self.inputs.config().with_version(&config.source).parse()?;
+        Ok(match source {
+            ImageSource::Oci(path) => ImageSource::Oci(self.inputs.folder.join(path)),
+            other @ ImageSource::Docker(_) => other,
+        })
+    }
+
+    fn git(&self) -> Result<Written, BuildError> {
+        // Here, while the engine prepares its export, it costs no time.
+        self.inputs.report_checkout(self.monitor)?;
+        let mut written = Written::default();
+        let tag = &self.inputs.tag;
+        for item in &self.plan.items {
+            let mut identity = BTreeMap::from([
+                ("git_tag".to_owned(), tag.object.clone()),
+                ("git_commit".to_owned(), tag.commit.clone()),
+                ("git_tree".to_owned(), tag.tree.clone()),
+            ]);
+            let mut writer = match item.content {
+                Content::Bundle | Content::SourceTree => self.staging.create(&item.path)?,
+                _ => continue,
+            };
+            if item.content == Content::Bundle {
+                let task = Task::begin(self.monitor, "git history", None, Unit::Bytes);
+                self.inputs.source().bundle(tag, &mut writer, &task)?;
+            } else {
+                let task = Task::begin(self.monitor, "source tree", None, Unit::Bytes);
+                let jobs = self.request.jobs;
+                let tree = self.inputs.source().source_tree(
+                    tag,
+                    &self.plan.name,
+                    jobs,
+                    &mut writer,
+                    &task,
+                )?;
+                identity.insert(
+                    "uncompressed_sha256".to_owned(),
+                    tree.uncompressed.to_string(),
+                );
+            }
+            let file = writer.finish()?;
+            let mut entry = entry(
+                file.path,
+                file.size,
+                file.sha256,
+                &item.slot,
+                Origin::Packed,
+            );
+            entry.identity = identity;
+            written.files.push(entry);
+        }
+        written.observations.insert(
+            "git version".to_owned(),
+            self.inputs.source().git_version()?,
+        );
+        Ok(written)
+    }
+
+    fn documents(&self) -> Result<Written, BuildError> {
+        let mut written = Written::default();
+        let mut desk = self.library.desk();
+        let total = self.plan.items.iter().map(|item| match &item.content {
+            Content::Document { found, .. } => found.size,
+            _ => 0,
+        });
+        let task = Task::begin(self.monitor, "documents", Some(total.sum()), Unit::Bytes);
+        for item in &self.plan.items {
+            match &item.content {
+                Content::Document { place, found } => {
+                    let mut writer = self.staging.create(&item.path)?;
+                    desk.copy(place, found, &mut task.writer(&mut writer))?;
+                    let file = writer.finish()?;
+                    let mut entry =
+                        entry(file.path, file.size, file.sha256, &item.slot, Origin::Input);
+                    entry.document = self.library.record(place, found);
+                    written.files.push(entry);
+                }
+                Content::Note(text) => {
+                    let mut writer = self.staging.create(&item.path)?;
+                    std::io::Write::write_all(&mut writer, text.as_bytes()).map_err(|source| {
+                        crate::error::IoError {
+                            action: "write",
+                            path: PathBuf::from(item.path.as_str()),
+                            source,
+                        }
+                    })?;
+                    let file = writer.finish()?;
+                    let mut entry = entry(
+                        file.path,
+                        file.size,
+                        file.sha256,
+                        &item.slot,
+                        Origin::Generated,
+                    );
+                    let says = self.plan.slots.iter().find(|slot| slot.id == item.slot);
+                    let says = crate::seal::json(&says)?;
+                    entry
+                        .identity
+                        .insert("facts_sha256".to_owned(), Sha256::of(&says).to_string());
+                    written.files.push(entry);
+                }
+                Content::Bundle | Content::SourceTree | Content::Image(_) => {}
+            }
+        }
+        Ok(written)
+    }
+}
+
+fn entry(path: ArchivePath, size: u64, sha256: Sha256, slot: &str, origin: Origin) -> FileEntry {
+    FileEntry {
+        path,
+        size,
+        sha256,
+        slot: Some(slot.to_owned()),
+        origin,
+        identity: BTreeMap::new(),
+        document: None,
+    }
+}

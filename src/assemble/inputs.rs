@@ -1,0 +1,245 @@
+//! What a build reads before it plans: repository, tag, configuration, layout, places of documents.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::checks::{judge_tag, report_checkout};
+use super::configuration::{self, Configuration, read_text};
+use super::overrides;
+use super::{BuildError, ConfigSource, Request};
+use crate::config::{Config, ResolvedConfig, SOURCE};
+use crate::layout::{self, Layout};
+use crate::manifest::{Records, TagSignature};
+use crate::monitor::Monitor;
+use crate::plan::{Place, Plan};
+use crate::source::documents::Library;
+use crate::source::git::{self, Mirror, Tag};
+use crate::toml_file::{Step, TomlText, closest};
+
+pub(super) struct Inputs {
+    /// Where configuration and documents are.
+    records_mirror: Mirror,
+    /// Where the tag is, unless it is there too.
+    source_mirror: Option<Mirror>,
+    /// The checkout to compare with the tag; none where nothing is taken from one.
+    checkout: Option<PathBuf>,
+    pub(super) tag: Tag,
+    pub(super) tag_signature: TagSignature,
+    pub(super) records: Records,
+    pub(super) resolved: ResolvedConfig,
+    pub(super) config_text: TomlText,
+    pub(super) layout: Layout,
+    pub(super) layout_text: String,
+    /// The configuration's folder in the checkout, from which relative locations count.
+    pub(super) folder: PathBuf,
+    others: BTreeMap<String, (Mirror, String)>,
+    folders: BTreeMap<String, PathBuf>,
+}
+
+impl Inputs {
+    pub(super) fn read(
+        request: &Request,
+        work: &Path,
+        monitor: &dyn Monitor,
+    ) -> Result<Self, BuildError> {
+        let repository = git::find_repository(&request.repository)?;
+        let root = &repository.root;
+        let mirror = Mirror::clone(&root.to_string_lossy(), &work.join("product"), monitor)?;
+        let mut read = configuration::read(request, &repository, &mirror, monitor)?;
+        overrides::apply(request, &mut read.config)?;
+        let folder = join_base(root, &read.base);
+        let source = match &read.config.source.repository {
+            Some(written) => Some(clone_source(request, written, &folder, work, monitor)?),
+            None => None,
+        };
+        let (source_mirror, checkout) = match source {
+            Some((mirror, checkout)) => (Some(mirror), checkout),
+            None => (None, Some(root.clone())),
+        };
+        let tagged = source_mirror.as_ref().unwrap_or(&mirror);
+        let tag = tagged.tag(&read.tag)?;
+        let (layout, layout_text) = read_layout(request, &mirror, &read)?;
+        let tag_signature = judge_tag(tagged, &mirror, &tag, &read, monitor)?;
+        let others = clone_others(request, &read.config, &folder, work, monitor)?;
+        let folders = find_folders(request, &read.config, &folder);
+        Ok(Self {
+            records_mirror: mirror,
+            source_mirror,
+            // What is built again takes nothing from a checkout.
+            checkout: checkout.filter(|_| !matches!(request.config, ConfigSource::Archive(_))),
+            tag,
+            tag_signature,
+            records: read.records,
+            config_text: read.text,
+            layout,
+            layout_text,
+            resolved: ResolvedConfig {
+                base: read.base,
+                config: read.config,
+            },
+            folder,
+            others,
+            folders,
+        })
+    }
+
+    /// The repository that the tag is in.
+    pub(super) fn source(&self) -> &Mirror {
+        self.source_mirror.as_ref().unwrap_or(&self.records_mirror)
+    }
+
+    /// Says where the checkout has something else than the tag.
+    pub(super) fn report_checkout(&self, monitor: &dyn Monitor) -> Result<(), BuildError> {
+        match &self.checkout {
+            Some(root) => report_checkout(self.source(), root, monitor),
+            None => Ok(()),
+        }
+    }
+
+    /// Every place that documents come from.
+    pub(super) fn library(&self) -> Result<Library<'_>, BuildError> {
+        let mut library = Library::default();
+        library.add_git(Place::Product, &self.records_mirror, &self.records.commit)?;
+        for (name, (mirror, commit)) in &self.others {
+            library.add_git(Place::Named(name.clone()), mirror, commit)?;
+        }
+        for entry in &self.config().folders {
+            if let Some(path) = self.folders.get(&entry.name) {
+                library.add_folder(&entry.name, path, entry.index.as_deref())?;
+            }
+        }
+        Ok(library)
+    }
+
+    pub(super) fn plan(&self, library: &Library<'_>, draft: bool) -> Result<Plan, BuildError> {
+        let places = library.listing();
+        Ok(Plan::resolve(
+            self.config(),
+            &self.config_text,
+            &self.layout,
+            &self.resolved.base,
+            &places,
+            draft,
+        )?)
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.resolved.config
+    }
+}
+
+fn read_layout(
+    request: &Request,
+    mirror: &Mirror,
+    read: &Configuration,
+) -> Result<(Layout, String), BuildError> {
+    let name = &read.config.layout;
+    let (shown, text) = if let ConfigSource::Archive(archived) = &request.config {
+        (name.clone(), archived.layout.clone())
+    } else if name.starts_with("./") {
+        let path = read.path_of(name);
+        let Records { rev, commit } = &read.records;
+        let text = read_text(mirror, rev, commit, &path)?;
+        (format!("{path} at {rev}"), text)
+    } else if let Some(text) = layout::built_in(name) {
+        (name.clone(), text.to_owned())
+    } else {
+        return Err(no_layout(read).into());
+    };
+    let file = TomlText {
+        name: shown,
+        text: text.clone(),
+    };
+    let layout: Layout = file.parse()?;
+    let problems = layout.problems();
+    if problems.is_empty() {
+        Ok((layout, text))
+    } else {
+        Err(BuildError::BadLayout {
+            name: file.name,
+            problems,
+        })
+    }
+}
+
+fn no_layout(read: &Configuration) -> Box<crate::toml_file::TomlError> {
+    let name = &read.config.layout;
+    let known: Vec<&str> = layout::BUILT_IN.iter().map(|(known, _)| *known).collect();
+    let help = match closest(name, known.iter().copied()) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => format!(
+            "use one of {}, or the path of a file in the repository, as in \"./layouts/own.toml\"",
+            known.join(", ")
+        ),
+    };
+    let message = format!("there is no layout `{name}`");
+    read.text.error(&[Step::Key("layout")], message, Some(help))
+}
+
+fn find_folders(request: &Request, config: &Config, base: &Path) -> BTreeMap<String, PathBuf> {
+    let find = |entry: &crate::config::FolderConfig| {
+        let given = request.locations.folders.get(&entry.name);
+        let path = given
+            .cloned()
+            .unwrap_or_else(|| base.join(config.with_version(&entry.path)));
+        (entry.name.clone(), path)
+    };
+    config.folders.iter().map(find).collect()
+}
+
+fn clone_others(
+    request: &Request,
+    config: &Config,
+    folder: &Path,
+    work: &Path,
+    monitor: &dyn Monitor,
+) -> Result<BTreeMap<String, (Mirror, String)>, BuildError> {
+    let mut others = BTreeMap::new();
+    for entry in &config.repositories {
+        let location = location(request, &entry.name, &entry.location, folder);
+        let fail = |source| BuildError::Repository {
+            name: entry.name.clone(),
+            source,
+        };
+        let into = work.join("repositories").join(&entry.name);
+        let mirror = Mirror::clone(&location, &into, monitor).map_err(fail)?;
+        let tag = mirror.tag(&config.with_version(&entry.tag)).map_err(fail)?;
+        others.insert(entry.name.clone(), (mirror, tag.commit));
+    }
+    Ok(others)
+}
+
+/// The mirror of `source.repository`, and its checkout where it is one on this machine.
+fn clone_source(
+    request: &Request,
+    written: &str,
+    folder: &Path,
+    work: &Path,
+    monitor: &dyn Monitor,
+) -> Result<(Mirror, Option<PathBuf>), BuildError> {
+    let location = location(request, SOURCE, written, folder);
+    let mirror = Mirror::clone(&location, &work.join(SOURCE), monitor).map_err(|source| {
+        BuildError::Repository {
+            name: SOURCE.to_owned(),
+            source,
+        }
+    })?;
+    let checkout = PathBuf::from(location);
+    Ok((mirror, checkout.is_dir().then_some(checkout)))
+}
+
+/// Where a repository is: as the command line says, or as written, from the configuration's
+/// folder unless it is a URL.
+fn location(request: &Request, name: &str, written: &str, folder: &Path) -> String {
+    match request.locations.repositories.get(name) {
+        Some(given) => given.clone(),
+        None if written.contains(':') => written.to_owned(),
+        None => folder.join(written).to_string_lossy().into_owned(),
+    }
+}
+
+fn join_base(root: &Path, base: &str) -> PathBuf {
+    base.split('/')
+        .filter(|part| !part.is_empty())
+        .fold(root.to_path_buf(), |path, part| path.join(part))
+}

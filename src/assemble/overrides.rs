@@ -1,0 +1,80 @@
+//! What the command line says, taken into the configuration that is archived.
+
+use super::{BuildError, ConfigSource, Request};
+use crate::config::{Config, SOURCE};
+
+/// Takes the command line's names into the configuration, as far as they are content: a path of
+/// this machine is not, so of an image's path only the last component stays.
+pub(super) fn apply(request: &Request, config: &mut Config) -> Result<(), BuildError> {
+    let locations = &request.locations;
+    let images = config.images.iter().map(|entry| &entry.name);
+    require("image", locations.images.keys(), images)?;
+    let folders = config.folders.iter().map(|entry| &entry.name);
+    require("folder", locations.folders.keys(), folders)?;
+    let source = SOURCE.to_owned();
+    let source = config.source.repository.as_ref().map(|_| &source);
+    let repositories = config.repositories.iter().map(|entry| &entry.name);
+    let repositories = repositories.chain(source);
+    require("repository", locations.repositories.keys(), repositories)?;
+    if matches!(request.config, ConfigSource::Archive(_)) {
+        return Ok(());
+    }
+    if let Some(rev) = &request.records {
+        config.records.rev = Some(rev.clone());
+    }
+    for image in &mut config.images {
+        if let Some(source) = locations.images.get(&image.name) {
+            image.source = without_folder(source);
+        }
+    }
+    Ok(())
+}
+
+/// Fails on a name given that the configuration does not know.
+fn require<'a>(
+    kind: &'static str,
+    mut given: impl Iterator<Item = &'a String>,
+    known: impl Iterator<Item = &'a String>,
+) -> Result<(), BuildError> {
+    let known: Vec<&str> = known.map(String::as_str).collect();
+    match given.find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(BuildError::UnknownName {
+            kind,
+            name: name.clone(),
+            known: match known.as_slice() {
+                [] => format!("it names none: add a [[{kind}]]"),
+                known => format!("it names {}", known.join(", ")),
+            },
+        }),
+    }
+}
+
+fn without_folder(source: &str) -> String {
+    let separators = ['/', '\\'];
+    match source.strip_prefix("oci:") {
+        Some(path) => {
+            let path = path.trim_end_matches(separators);
+            let name = path.rsplit(separators).next().unwrap_or(path);
+            format!("oci:{name}")
+        }
+        None => source.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_path_of_this_machine_the_name_stays() {
+        for (source, archived) in [
+            ("oci:/tmp/job-17/image.tar", "oci:image.tar"),
+            ("oci:image/", "oci:image"),
+            ("oci:C:\\jobs\\image", "oci:image"),
+            ("docker:registry/pump:2.4.0", "docker:registry/pump:2.4.0"),
+        ] {
+            assert_eq!(without_folder(source), archived);
+        }
+    }
+}

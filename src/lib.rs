@@ -1,0 +1,40 @@
+//! Packs a medical-device software release into an archive that can be opened, understood and
+//! verified in fifteen years.
+
+// ── workflows ──
+#[cfg(feature = "native")]
+pub mod assemble;
+#[cfg(feature = "native")]
+pub mod authorise;
+pub mod diff;
+#[cfg(feature = "native")]
+pub mod publish;
+#[cfg(feature = "native")]
+pub mod rebuild;
+#[cfg(feature = "native")]
+pub mod seal;
+pub mod verify;
+// ── adapters ──
+#[cfg(feature = "native")]
+pub mod archive;
+pub mod sign;
+#[cfg(feature = "native")]
+pub mod source;
+#[cfg(feature = "native")]
+pub mod store;
+// ── model ──
+pub mod config;
+pub mod finding;
+pub mod layout;
+pub mod manifest;
+#[cfg(feature = "native")]
+pub mod plan;
+pub mod templates;
+// ── base ──
+pub mod digest;
+pub mod error;
+pub mod monitor;
+pub mod path;
+#[cfg(feature = "native")]
+pub mod platform;
+pub mod toml_file;

@@ -1,0 +1,195 @@
+//! The git snapshot of a release: tag, bundle and source tree, read from a mirror of our own.
+//!
+//! A checkout's configuration can name programs that git starts: hooks, filters, a file system
+//! monitor, an ssh command. So git never runs on a checkout with its configuration, and its
+//! objects are read from a fresh mirror that holds none.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::IoContext;
+use crate::monitor::{Monitor, Task, Unit};
+
+mod allowed_signers;
+mod bundle;
+mod checkout;
+mod command;
+mod error;
+mod gzip;
+mod object;
+mod refs;
+mod repository;
+mod signature;
+mod source_tree;
+mod text;
+mod tree;
+
+pub use checkout::{CheckoutState, Listing};
+pub use error::GitError;
+pub use object::ObjectReader;
+pub use refs::{Commit, Tag};
+pub use repository::{Repository, find_repository};
+pub use source_tree::SourceTree;
+pub use tree::{FileKind, GitFile};
+
+use command::{Git, Process};
+
+/// A bare mirror of a repository, in a folder of our own, with none of its configuration.
+#[derive(Debug)]
+pub struct Mirror {
+    git: Git,
+    /// The folder that holds the mirror and everything that belongs to it.
+    folder: PathBuf,
+    /// The mirror itself.
+    git_dir: PathBuf,
+    /// What the user calls the repository, without any password.
+    name: String,
+}
+
+impl Mirror {
+    /// Mirrors the repository at `location` into `into`, an empty or new folder which the caller
+    /// removes afterwards. `location` is a folder in a checkout, a bare repository, a bundle file
+    /// or a URL; URLs are fetched without prompts, so ssh needs an agent or a key file.
+    ///
+    /// Fails with [`GitError::Shallow`] or [`GitError::Partial`] if the repository lacks history.
+    pub fn clone(location: &str, into: &Path, monitor: &dyn Monitor) -> Result<Self, GitError> {
+        let origin = Origin::find(location)?;
+        fs::create_dir_all(into).at("create", into)?;
+        let folder = into.canonicalize().at("find", into)?;
+        let git = Git::prepare(&folder, &origin.trusted())?;
+        let git_dir = folder.join("mirror.git");
+        let mut command = git.command();
+        command
+            .args(["clone", "--quiet", "--mirror", "--no-local", "--template="])
+            .arg("--")
+            .arg(origin.argument())
+            .arg(&git_dir);
+        let task = Task::begin(monitor, "Mirroring the repository", None, Unit::Bytes);
+        let process = Process::start(command, "mirroring the repository")?;
+        process
+            .finish_unless_cancelled(&task)
+            .map_err(|error| without_password(error, location))?;
+        let name = without_userinfo(location);
+        // A URL's repository cannot be looked at beforehand.
+        if repository::is_shallow(&git_dir)? {
+            return Err(GitError::Shallow { repository: name });
+        }
+        Ok(Self {
+            git,
+            folder,
+            git_dir,
+            name,
+        })
+    }
+
+    /// A reader of the mirror's objects: one process for all of them.
+    pub fn objects(&self) -> Result<ObjectReader, GitError> {
+        let mut command = self.command();
+        command.args(["cat-file", "--batch"]);
+        ObjectReader::new(Process::start(command, "reading objects")?)
+    }
+
+    /// A git command on the mirror.
+    fn command(&self) -> std::process::Command {
+        let mut command = self.git.command();
+        command.arg("--git-dir").arg(&self.git_dir);
+        command
+    }
+}
+
+/// Where a repository comes from.
+enum Origin<'a> {
+    Local(Repository),
+    Bundle(PathBuf),
+    Url(&'a str),
+}
+
+impl<'a> Origin<'a> {
+    fn find(location: &'a str) -> Result<Self, GitError> {
+        if location.is_empty() || location.starts_with('-') || location.contains('\0') {
+            return Err(GitError::BadName {
+                name: location.to_owned(),
+                expected: "a repository's location",
+            });
+        }
+        let path = Path::new(location);
+        if path.is_file() {
+            return Ok(Self::Bundle(path.canonicalize().at("find", path)?));
+        }
+        if path.is_dir() {
+            let repository = find_repository(path)?;
+            repository.require_complete()?;
+            return Ok(Self::Local(repository));
+        }
+        // A URL, or ssh's short form with a colon before any slash.
+        let before_slash = location.split('/').next().unwrap_or(location);
+        if before_slash.contains(':') {
+            return Ok(Self::Url(location));
+        }
+        Err(GitError::NoRepository {
+            start: path.to_path_buf(),
+        })
+    }
+
+    fn argument(&self) -> &std::ffi::OsStr {
+        match self {
+            Self::Local(repository) => repository.git_dir.as_os_str(),
+            Self::Bundle(path) => path.as_os_str(),
+            Self::Url(url) => url.as_ref(),
+        }
+    }
+
+    fn trusted(&self) -> Vec<&Path> {
+        match self {
+            Self::Local(repository) => {
+                vec![
+                    &repository.root,
+                    &repository.git_dir,
+                    &repository.common_dir,
+                ]
+            }
+            Self::Bundle(_) | Self::Url(_) => Vec::new(),
+        }
+    }
+}
+
+/// A URL without the user name and password that may stand before its host.
+fn without_userinfo(location: &str) -> String {
+    let Some((scheme, rest)) = location.split_once("://") else {
+        return location.to_owned();
+    };
+    let authority = rest.split('/').next().unwrap_or(rest);
+    match authority.rfind('@') {
+        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
+        None => location.to_owned(),
+    }
+}
+
+fn without_password(error: GitError, location: &str) -> GitError {
+    match error {
+        GitError::Failed {
+            doing,
+            status,
+            stderr,
+        } => GitError::Failed {
+            doing,
+            status,
+            stderr: stderr.replace(location, &without_userinfo(location)),
+        },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_url_is_not_shown() {
+        assert_eq!(
+            without_userinfo("https://ci:secret@host/a@b.git"),
+            "https://host/a@b.git"
+        );
+        assert_eq!(without_userinfo("git@host:a.git"), "git@host:a.git");
+    }
+}

@@ -1,0 +1,212 @@
+//! What can go wrong with a repository, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::error::{Cancelled, IoError};
+
+/// A repository that cannot be read, or that would make an incomplete archive.
+#[derive(Debug, Error, Diagnostic)]
+pub enum GitError {
+    /// A file that has to be understood is far too large.
+    #[error("{path} has {size} bytes; {limit} are the most that is read")]
+    #[diagnostic(help(
+        "a configuration, a layout or a list of signers is small: is this the right file?"
+    ))]
+    TooLarge {
+        /// The file.
+        path: String,
+        /// Its size in bytes.
+        size: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The git command line is missing.
+    #[error("cannot start git")]
+    #[diagnostic(help("install git 2.38 or later and make sure that it is on the PATH"))]
+    NoGit {
+        /// What the operating system answered.
+        source: io::Error,
+    },
+    /// A git command ended with an error.
+    #[error("git failed while {doing} ({status}): {stderr}")]
+    #[diagnostic(help("git's own message above names the cause"))]
+    Failed {
+        /// What it was asked to do.
+        doing: &'static str,
+        /// How it ended.
+        status: String,
+        /// The end of what it wrote on its standard error.
+        stderr: String,
+    },
+    /// The connection to a git command broke.
+    #[error("cannot exchange data with git while {doing}")]
+    #[diagnostic(help("git may have been killed: look for a lack of memory or disk space"))]
+    Pipe {
+        /// What git was asked to do.
+        doing: &'static str,
+        /// What the operating system answered.
+        source: io::Error,
+    },
+    /// The place that was to receive a bundle, a tree or an object refused it.
+    #[error("cannot write {what}")]
+    #[diagnostic(help("make sure that the destination has room and can be written"))]
+    Write {
+        /// What was being written.
+        what: &'static str,
+        /// What the destination answered.
+        source: io::Error,
+    },
+    /// Neither a repository nor inside one.
+    #[error("there is no git repository in {} or above it", start.display())]
+    #[diagnostic(help("name a folder inside a clone, a bare repository or a URL"))]
+    NoRepository {
+        /// Where the search began.
+        start: PathBuf,
+    },
+    /// A location or a name that git could take for something else.
+    #[error("{name:?} is not {expected}")]
+    #[diagnostic(help("remove options, spaces and the characters ~ ^ : ? * [ \\ from it"))]
+    BadName {
+        /// What was given.
+        name: String,
+        /// What it was taken for: "a tag's name", "a repository's location".
+        expected: &'static str,
+    },
+    /// History is cut off.
+    #[error("{repository} is a shallow clone: part of its history is missing")]
+    #[diagnostic(help(
+        "run `git -C {repository:?} fetch --unshallow --tags`, or in CI set the fetch depth to 0"
+    ))]
+    Shallow {
+        /// The repository.
+        repository: String,
+    },
+    /// Objects were left out when it was cloned.
+    #[error("{repository} is a partial clone: files of its history are missing")]
+    #[diagnostic(help("make a full clone: `git clone` without `--filter`"))]
+    Partial {
+        /// The repository.
+        repository: String,
+    },
+    /// No tag of that name.
+    #[error("{repository} has no tag {name}")]
+    #[diagnostic(help(
+        "{}; if the tag exists elsewhere, bring it with `git push origin {name}` or `git fetch --tags`",
+        existing_tags(existing)
+    ))]
+    NoTag {
+        /// The repository.
+        repository: String,
+        /// The tag asked for.
+        name: String,
+        /// The tag most like it, or else the newest ones.
+        existing: Vec<String>,
+    },
+    /// The tag names a tree or a file.
+    #[error("tag {name} points at a {kind}; a commit was expected")]
+    #[diagnostic(help("tag the commit that was released"))]
+    TagTarget {
+        /// The tag.
+        name: String,
+        /// What it points at.
+        kind: String,
+    },
+    /// A tag object was put under another name: its signature vouches for the name inside.
+    #[error("refs/tags/{name} holds the tag object of {inside:?}")]
+    #[diagnostic(help("tag the release anew under its own name; never copy a tag object"))]
+    TagName {
+        /// The name of the reference.
+        name: String,
+        /// The name in the tag object.
+        inside: String,
+    },
+    /// No commit of that name.
+    #[error("{repository} has no branch, tag or commit {rev}")]
+    #[diagnostic(help("push or fetch it, or correct the revision"))]
+    NoRevision {
+        /// The repository.
+        repository: String,
+        /// The revision asked for.
+        rev: String,
+    },
+    /// An object is not what git makes.
+    #[error("{object} is malformed: {expected} expected")]
+    #[diagnostic(help("check the repository with `git fsck`"))]
+    Malformed {
+        /// The object, or what git answered.
+        object: String,
+        /// What should have been there.
+        expected: &'static str,
+    },
+    /// An object is not in the repository.
+    #[error("object {object} is missing from the repository")]
+    #[diagnostic(help("check the repository with `git fsck` and clone it anew"))]
+    MissingObject {
+        /// Its id.
+        object: String,
+    },
+    /// A path in a tree that would escape, hide in `.git` or overwrite another.
+    #[error("the tree holds the path {path}, which cannot be unpacked safely")]
+    #[diagnostic(help("remove it from the repository; git itself refuses to check it out"))]
+    UnsafePath {
+        /// The path, with control characters escaped.
+        path: String,
+    },
+    /// The tree names commits of other repositories.
+    #[error("the tree has submodules, which the archive would lack: {}", paths.join(", "))]
+    #[diagnostic(help("archive each submodule as a repository of its own, or vendor its files"))]
+    Submodules {
+        /// Their paths.
+        paths: Vec<String>,
+    },
+    /// The tree holds pointers to files kept on a Git LFS server.
+    #[error("the tree has Git LFS pointers, and the files behind them would be lacking: {}", paths.join(", "))]
+    #[diagnostic(help("commit the files themselves, or archive them as documents from a folder"))]
+    LfsPointers {
+        /// Their paths.
+        paths: Vec<String>,
+    },
+    /// A file or folder could not be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Io(#[from] IoError),
+    /// Stopped on request.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+fn existing_tags(existing: &[String]) -> String {
+    match existing {
+        [] => "it has no tags at all".to_owned(),
+        [tag] => format!("did you mean {tag}"),
+        tags => format!("its newest tags are {}", tags.join(", ")),
+    }
+}
+
+impl GitError {
+    /// A failed write to `what`, told apart from a stop on request that passed through it.
+    pub(super) fn write(what: &'static str, source: io::Error) -> Self {
+        match source.get_ref() {
+            Some(inner) if inner.is::<Cancelled>() => Self::Cancelled(Cancelled),
+            _ => Self::Write { what, source },
+        }
+    }
+}
+
+/// Bytes of a path for messages: control characters escaped.
+pub(super) fn printable(path: &[u8]) -> String {
+    let mut text = String::new();
+    for character in String::from_utf8_lossy(path).chars() {
+        if character.is_control() {
+            text.extend(character.escape_default());
+        } else {
+            text.push(character);
+        }
+    }
+    text
+}

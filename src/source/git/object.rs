@@ -1,0 +1,159 @@
+//! Reading objects through one long-lived `git cat-file --batch`.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::{ChildStdin, ChildStdout};
+
+use super::command::Process;
+use super::error::{GitError, printable};
+use crate::digest::BUFFER;
+
+/// The longest commit or tag object that is held in memory; real ones have a few hundred bytes.
+const RECORD_LIMIT: u64 = 4 * 1024 * 1024;
+/// The longest line that `cat-file` answers: an id, a kind and a size.
+const HEAD_LIMIT: u64 = 256;
+
+/// Reads objects by id, one after the other.
+#[derive(Debug)]
+pub struct ObjectReader {
+    process: Process,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+    buffer: Vec<u8>,
+    /// Set while an object is under way: if it stays set, what follows on the pipe is unknown.
+    midway: bool,
+}
+
+/// What `cat-file` says before an object's content.
+#[derive(Debug, PartialEq, Eq)]
+struct Head {
+    kind: String,
+    size: u64,
+}
+
+impl ObjectReader {
+    pub(super) fn new(mut process: Process) -> Result<Self, GitError> {
+        Ok(Self {
+            stdin: process.stdin()?,
+            stdout: BufReader::new(process.stdout()?),
+            process,
+            buffer: vec![0; BUFFER],
+            midway: false,
+        })
+    }
+
+    /// Writes the content of a file to `writer`, and returns its size in bytes. After an error
+    /// the reader cannot be used again.
+    pub fn copy(&mut self, object: &str, writer: &mut dyn Write) -> Result<u64, GitError> {
+        let head = self.ask(object)?;
+        if head.kind != "blob" {
+            return Err(GitError::Malformed {
+                object: object.to_owned(),
+                expected: "a file's content",
+            });
+        }
+        let mut left = head.size;
+        while left > 0 {
+            let most = usize::try_from(left).map_or(BUFFER, |left| left.min(BUFFER));
+            let chunk = &mut self.buffer[..most];
+            self.stdout
+                .read_exact(chunk)
+                .map_err(|source| self.process.pipe(source))?;
+            writer
+                .write_all(chunk)
+                .map_err(|source| GitError::write("a file of the repository", source))?;
+            left -= most as u64;
+        }
+        self.end()?;
+        Ok(head.size)
+    }
+
+    /// The kind and the bytes of a commit or tag; of anything else only the kind, after which the
+    /// reader cannot be used again.
+    pub(super) fn record(&mut self, object: &str) -> Result<(String, Vec<u8>), GitError> {
+        let head = self.ask(object)?;
+        if !matches!(head.kind.as_str(), "commit" | "tag") {
+            return Ok((head.kind, Vec::new()));
+        }
+        if head.size > RECORD_LIMIT {
+            return Err(GitError::Malformed {
+                object: object.to_owned(),
+                expected: "a commit or tag of less than 4 MiB",
+            });
+        }
+        let mut bytes = Vec::new();
+        let read = (&mut self.stdout).take(head.size).read_to_end(&mut bytes);
+        read.map_err(|source| self.process.pipe(source))?;
+        self.end()?;
+        Ok((head.kind, bytes))
+    }
+
+    fn ask(&mut self, object: &str) -> Result<Head, GitError> {
+        if !is_object_id(object) {
+            return Err(GitError::BadName {
+                name: object.to_owned(),
+                expected: "an object id",
+            });
+        }
+        if self.midway {
+            return Err(self.process.pipe(io::ErrorKind::BrokenPipe.into()));
+        }
+        self.midway = true;
+        let line = self
+            .exchange(object)
+            .map_err(|source| self.process.pipe(source))?;
+        parse_head(object, &line)
+    }
+
+    fn exchange(&mut self, object: &str) -> io::Result<Vec<u8>> {
+        self.stdin.write_all(format!("{object}\n").as_bytes())?;
+        self.stdin.flush()?;
+        let mut line = Vec::new();
+        (&mut self.stdout)
+            .take(HEAD_LIMIT)
+            .read_until(b'\n', &mut line)?;
+        if line.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(line)
+    }
+
+    /// Reads the newline after an object's content.
+    fn end(&mut self) -> Result<(), GitError> {
+        let mut newline = [0];
+        self.stdout
+            .read_exact(&mut newline)
+            .map_err(|source| self.process.pipe(source))?;
+        self.midway = false;
+        Ok(())
+    }
+}
+
+fn parse_head(object: &str, line: &[u8]) -> Result<Head, GitError> {
+    let text = String::from_utf8_lossy(line);
+    let mut words = text.split_ascii_whitespace();
+    match (words.next(), words.next(), words.next(), words.next()) {
+        (Some(_), Some("missing"), None, None) => Err(GitError::MissingObject {
+            object: object.to_owned(),
+        }),
+        (Some(id), Some(kind), Some(size), None) if id == object => match size.parse() {
+            Ok(size) => Ok(Head {
+                kind: kind.to_owned(),
+                size,
+            }),
+            Err(_) => Err(unexpected(line)),
+        },
+        _ => Err(unexpected(line)),
+    }
+}
+
+fn unexpected(line: &[u8]) -> GitError {
+    GitError::Malformed {
+        object: format!("git's answer {:?}", printable(line)),
+        expected: "an object's id, kind and size",
+    }
+}
+
+/// Whether `text` is a whole object id: SHA-1 or SHA-256 in lower-case hexadecimal.
+pub(super) fn is_object_id(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}

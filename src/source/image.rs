@@ -1,0 +1,212 @@
+//! Container images: from an engine or an OCI layout, into one canonical OCI layout folder.
+//!
+//! The config is kept verbatim, so its digest stays the image id; layers are stored uncompressed
+//! under their `diff_ids`. Everything else in the folder follows from these.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::digest::Sha256;
+use crate::monitor::{Monitor, Task, Unit};
+
+mod canonical;
+mod config;
+mod docker_tar;
+mod engine;
+mod error;
+mod layer;
+mod oci;
+mod tar_entries;
+
+pub use error::ImageError;
+
+use canonical::Canonical;
+
+/// Where an image comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageSource {
+    /// From the Docker Engine, by name, id or digest.
+    Docker(String),
+    /// From an OCI image layout: a folder, or a tar of one.
+    Oci(PathBuf),
+}
+
+impl FromStr for ImageSource {
+    type Err = ImageError;
+
+    fn from_str(text: &str) -> Result<Self, ImageError> {
+        match text.split_once(':') {
+            Some(("docker", reference)) if is_reference(reference) => {
+                Ok(Self::Docker(reference.to_owned()))
+            }
+            Some(("oci", path)) if !path.is_empty() => Ok(Self::Oci(path.into())),
+            _ => Err(ImageError::BadSource {
+                text: text.to_owned(),
+            }),
+        }
+    }
+}
+
+/// The characters of an image's name, tag, digest or id; nothing that could lead a request
+/// to the engine elsewhere.
+fn is_reference(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"./:@_-".contains(&byte);
+    !text.is_empty()
+        && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && !text.contains("..")
+        && text.bytes().all(allowed)
+}
+
+/// An archived image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// The image id: the digest of its config.
+    pub id: Sha256,
+    /// The digests of its uncompressed layers, lowest first.
+    pub diff_ids: Vec<Sha256>,
+    /// As in "linux/amd64" or "linux/arm64/v8".
+    pub platform: String,
+    /// The labels in its config.
+    pub labels: BTreeMap<String, String>,
+    /// The registry digests that the engine knows it by: true of that engine only.
+    pub repo_digests: Vec<String>,
+    /// The files of its folder, by path.
+    pub files: Vec<ImageFile>,
+}
+
+/// A file of an archived image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageFile {
+    /// Its path in the image's folder.
+    pub path: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The digest of its bytes.
+    pub sha256: Sha256,
+    /// Whether it was made here, from the config and the layers.
+    pub generated: bool,
+}
+
+/// Writes the image into the folder `into`, which must not exist and is made. On any failure
+/// nothing is left of it.
+///
+/// `platform`, as in "linux/arm64", chooses where the source has several, and is otherwise
+/// compared. `engine` is the Docker Engine's address, if it is not at its usual socket.
+pub fn fetch(
+    source: &ImageSource,
+    platform: Option<&str>,
+    engine: Option<&str>,
+    into: &Path,
+    monitor: &dyn Monitor,
+) -> Result<Image, ImageError> {
+    let task = Task::begin(monitor, "image", None, Unit::Bytes);
+    let mut canonical = Canonical::begin(into)?;
+    let image = match source {
+        ImageSource::Docker(reference) => engine::export(reference, engine, &mut canonical, &task),
+        ImageSource::Oci(path) => oci::read(path, platform, &mut canonical, &task),
+    }?;
+    match platform {
+        Some(wanted) if !is_platform(wanted, &image.platform) => Err(ImageError::OtherPlatform {
+            wanted: wanted.to_owned(),
+            found: image.platform,
+        }),
+        _ => {
+            canonical.keep();
+            Ok(image)
+        }
+    }
+}
+
+/// Whether `found` is the platform `wanted`, or a variant of it: "linux/arm64/v8" of
+/// "linux/arm64".
+fn is_platform(wanted: &str, found: &str) -> bool {
+    let rest = found.strip_prefix(wanted);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+const VERSION_LABEL: &str = "org.opencontainers.image.version";
+const REVISION_LABEL: &str = "org.opencontainers.image.revision";
+
+/// The shortest abbreviation of a commit id that git itself makes.
+const SHORTEST_ID: usize = 7;
+
+/// Compares the labels for version and revision, where the image has them, with the release.
+/// A `v` before the version and an abbreviated commit id agree.
+pub fn check_labels(image: &Image, version: &str, commit: &str) -> Result<(), ImageError> {
+    let contradiction = |label: &'static str, found: &str, expected: &str| {
+        Err(ImageError::Contradiction {
+            label,
+            found: found.to_owned(),
+            expected: expected.to_owned(),
+        })
+    };
+    if let Some(found) = image.labels.get(VERSION_LABEL)
+        && found != version
+        && found.strip_prefix('v') != Some(version)
+    {
+        return contradiction(VERSION_LABEL, found, version);
+    }
+    if let Some(found) = image.labels.get(REVISION_LABEL)
+        && (found.len() < SHORTEST_ID || !commit.starts_with(found.as_str()))
+    {
+        return contradiction(REVISION_LABEL, found, commit);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_names_its_kind() {
+        assert_eq!(
+            "docker:infusion-monitor:2.4.0"
+                .parse::<ImageSource>()
+                .unwrap(),
+            ImageSource::Docker("infusion-monitor:2.4.0".to_owned())
+        );
+        assert_eq!(
+            "oci:dist/image".parse::<ImageSource>().unwrap(),
+            ImageSource::Oci("dist/image".into())
+        );
+        for text in [
+            "infusion-monitor:2.4.0",
+            "docker:",
+            "docker:../containers",
+            "docker:a?b",
+            "oci:",
+        ] {
+            assert!(text.parse::<ImageSource>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_platform_without_a_variant_means_each_of_its_variants() {
+        assert!(is_platform("linux/arm64", "linux/arm64"));
+        assert!(is_platform("linux/arm64", "linux/arm64/v8"));
+        assert!(!is_platform("linux/arm64/v8", "linux/arm64"));
+        assert!(!is_platform("linux/arm", "linux/arm64"));
+    }
+
+    #[test]
+    fn labels_that_contradict_the_release_are_refused() {
+        let commit = "0123456789012345678901234567890123456789";
+        let check = |label: &str, value: &str| {
+            let image = Image {
+                id: Sha256::of(b""),
+                diff_ids: Vec::new(),
+                platform: String::new(),
+                labels: BTreeMap::from([(label.to_owned(), value.to_owned())]),
+                repo_digests: Vec::new(),
+                files: Vec::new(),
+            };
+            check_labels(&image, "2.4.0", commit).is_ok()
+        };
+        assert!(check(VERSION_LABEL, "2.4.0") && check(VERSION_LABEL, "v2.4.0"));
+        assert!(!check(VERSION_LABEL, "2.4.1") && !check(VERSION_LABEL, ""));
+        assert!(check(REVISION_LABEL, commit) && check(REVISION_LABEL, "0123456"));
+        assert!(!check(REVISION_LABEL, "012345") && !check(REVISION_LABEL, "1123456"));
+    }
+}

@@ -1,0 +1,86 @@
+//! An image's config, as far as it has to be understood (OCI image specification, config.md).
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::ImageError;
+use crate::digest::Sha256;
+
+/// Configs, manifests and indexes are small; a larger one is none. Registries take manifests of
+/// 4 MiB (OCI distribution specification, "Pushing Manifests").
+pub(super) const LARGEST_JSON: u64 = 4 * 1024 * 1024;
+
+/// What of the config identifies the image.
+#[derive(Debug, Clone)]
+pub(super) struct Config {
+    pub(super) diff_ids: Vec<Sha256>,
+    pub(super) platform: String,
+    pub(super) labels: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Stored {
+    #[serde(default)]
+    architecture: String,
+    #[serde(default)]
+    os: String,
+    #[serde(default)]
+    variant: String,
+    config: Option<Runtime>,
+    rootfs: RootFs,
+}
+
+#[derive(Deserialize)]
+struct Runtime {
+    #[serde(rename = "Labels")]
+    labels: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+struct RootFs {
+    diff_ids: Option<Vec<String>>,
+}
+
+impl Config {
+    /// Reads a config; `part` names it in errors.
+    pub(super) fn parse(part: &str, bytes: &[u8]) -> Result<Self, ImageError> {
+        let stored: Stored = json(part, bytes)?;
+        let diff_ids = stored.rootfs.diff_ids.unwrap_or_default();
+        Ok(Self {
+            diff_ids: diff_ids
+                .iter()
+                .map(|text| digest(part, text))
+                .collect::<Result<_, _>>()?,
+            platform: platform(&stored.os, &stored.architecture, &stored.variant),
+            labels: stored
+                .config
+                .and_then(|config| config.labels)
+                .unwrap_or_default(),
+        })
+    }
+}
+
+/// As in "linux/arm64/v8".
+pub(super) fn platform(os: &str, architecture: &str, variant: &str) -> String {
+    let parts = [os, architecture, variant];
+    let known: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    known.join("/")
+}
+
+/// Reads JSON; `part` names it in errors.
+pub(super) fn json<'a, T: Deserialize<'a>>(part: &str, bytes: &'a [u8]) -> Result<T, ImageError> {
+    serde_json::from_slice(bytes).map_err(|error| ImageError::Malformed {
+        part: part.to_owned(),
+        problem: error.to_string(),
+    })
+}
+
+/// Reads `sha256:…`; `part` is where it stands.
+pub(super) fn digest(part: &str, text: &str) -> Result<Sha256, ImageError> {
+    let hex = text.strip_prefix("sha256:").unwrap_or_default();
+    hex.parse().map_err(|_| ImageError::Malformed {
+        part: part.to_owned(),
+        problem: format!("{text:?} is no SHA-256 digest"),
+    })
+}

@@ -1,0 +1,9 @@
+//! Trees, packing, staging and the local store.
+
+mod folder;
+mod hostile_tar;
+mod hostile_zip;
+mod pack;
+mod staging;
+mod store;
+mod tools;

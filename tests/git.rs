@@ -1,0 +1,8 @@
+//! The git source: mirrors, tags, bundles, source trees, signatures.
+
+mod bundle;
+mod checkout;
+mod hardening;
+mod mirror;
+mod signature;
+mod source_tree;

@@ -1,0 +1,29 @@
+//! Every integration test, in one binary.
+
+mod archive;
+mod build;
+mod cli;
+mod config;
+mod damage;
+mod delivery;
+mod documents;
+mod git;
+mod golden;
+mod image;
+mod kill;
+mod layouts;
+mod page;
+mod quickstart;
+mod readme;
+mod rebuild;
+mod records;
+mod refusals;
+mod release;
+#[path = "../examples/quickstart/sample.rs"]
+mod sample;
+mod sample_product;
+mod sign;
+// Linux's tools in its shell.
+#[cfg(unix)]
+mod stock_tools;
+mod support;

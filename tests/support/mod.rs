@@ -1,0 +1,7 @@
+//! What several tests need.
+
+pub(crate) mod engine;
+pub(crate) mod git;
+pub(crate) mod image;
+pub(crate) mod release;
+pub(crate) mod small;
