@@ -10,7 +10,7 @@ use crate::archive::{ArchiveError, Form, Staging};
 use crate::config::ResolvedConfig;
 use crate::digest::Sha256;
 use crate::error::{Cancelled, IoError};
-use crate::manifest::{Manifest, Records, TagSignatureStatus};
+use crate::manifest::{GitSignatureStatus, Manifest, Records};
 use crate::monitor::Monitor;
 use crate::plan::{Plan, PlanError};
 use crate::seal::{self, SealError, Signing};
@@ -211,7 +211,7 @@ pub enum BuildError {
         /// The tag.
         tag: String,
         /// What was found.
-        status: TagSignatureStatus,
+        status: GitSignatureStatus,
     },
     /// A name given on the command line is not in the configuration.
     #[error("the configuration has no {kind} named `{name}`")]

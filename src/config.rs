@@ -176,6 +176,20 @@ pub struct SourceConfig {
     /// An OpenSSH allowed signers file in the repository, beside this file unless it starts with `/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_signers: Option<String>,
+    /// A file of the repository with the OpenPGP public keys that may sign, armoured, found as
+    /// `allowed_signers` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub openpgp_keys: Option<String>,
+    /// A PEM file of the repository with the X.509 certificates whose holders may sign, or that
+    /// certify those holders, found as `allowed_signers` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x509_certificates: Option<String>,
+    /// The URL from which is fetched what the clone at hand lacks: history, and submodules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
+    /// Whether Git LFS objects that are not at hand may be fetched with `git lfs fetch`.
+    #[serde(default)]
+    pub fetch_lfs: bool,
     /// Refuse a tag whose signature is not known to be good.
     #[serde(default)]
     pub require_signed_tag: bool,
@@ -190,9 +204,9 @@ pub struct ImageConfig {
     /// `docker:REFERENCE` for an image in the Docker Engine, `oci:PATH` for an OCI layout,
     /// as folder or tar. `{version}` stands for the version.
     pub source: String,
-    /// Which platform to take where the source has several, as in "linux/arm64".
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub platform: Option<String>,
+    /// Which platforms to take where the source has several, as in "linux/arm64".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<String>,
 }
 
 /// A folder outside the repository.

@@ -135,14 +135,54 @@ pub struct SourceIdentity {
     /// That commit's tree.
     pub tree: String,
     /// The signature on the tag.
-    pub tag_signature: TagSignature,
+    pub tag_signature: GitSignature,
+    /// The signature on the commit, where it was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit_signature: Option<GitSignature>,
+    /// The commits of other repositories that the tree names, by byte order of path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub submodules: Vec<SubmoduleIdentity>,
+    /// The Git LFS objects that the history points to; none if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lfs: Option<LfsIdentity>,
+    /// Where `.gitattributes` files say `export-ignore`, as in `docs/.gitattributes:3: *.tmp`. The
+    /// source tree holds these files all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub export_ignore: Vec<String>,
 }
 
-/// The signature on a git tag, as far as it can be judged without anybody's keyring.
+/// A submodule, at any depth.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TagSignature {
+pub struct SubmoduleIdentity {
+    /// Its path from the top of the release's tree, through other submodules where it is nested.
+    pub path: String,
+    /// Its URL as `.gitmodules` has it, which may be relative.
+    pub url: String,
+    /// The commit that is pinned.
+    pub commit: String,
+    /// That commit's tree.
+    pub tree: String,
+    /// The bundle that holds it. Submodules with the same commit share one.
+    pub bundle: ArchivePath,
+}
+
+/// The Git LFS objects of a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LfsIdentity {
+    /// The folder of the archive in which each object lies as `AA/BB/OID`, as in Git LFS's own
+    /// store: `OID` is its SHA-256, `AA` and `BB` the first digits of it.
+    pub folder: ArchivePath,
+    /// How many objects there are.
+    pub objects: u64,
+    /// How many bytes they have together.
+    pub bytes: u64,
+}
+
+/// The signature on a git tag or commit, judged by the trust files that the archive holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitSignature {
     /// What could be found out.
-    pub status: TagSignatureStatus,
+    pub status: GitSignatureStatus,
     /// The kind of signature: "ssh", "openpgp" or "x509".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
@@ -157,7 +197,7 @@ pub struct TagSignature {
 /// What is known of a tag's signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum TagSignatureStatus {
+pub enum GitSignatureStatus {
     /// The tag carries none.
     None,
     /// It does not match the tag's content.
@@ -170,7 +210,7 @@ pub enum TagSignatureStatus {
     NotChecked,
 }
 
-impl std::fmt::Display for TagSignatureStatus {
+impl std::fmt::Display for GitSignatureStatus {
     /// As in "the tag … has a good signature".
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -185,7 +225,8 @@ impl std::fmt::Display for TagSignatureStatus {
     }
 }
 
-/// What identifies an archived container image.
+/// What identifies an archived container image. One with several platforms has an entry for
+/// each, with the same name and folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageIdentity {
     /// The name in the configuration.
@@ -196,6 +237,16 @@ pub struct ImageIdentity {
     pub id: Sha256,
     /// The digests of its uncompressed layers, lowest first.
     pub diff_ids: Vec<Sha256>,
+    /// The digests of its layers as stored, in the same order; empty where these are the `diff_ids`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blobs: Vec<Sha256>,
+    /// The digest of its manifest in the registry, which the folder holds byte for byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Sha256>,
+    /// The digest of the index in the registry that names this and other platforms, which the
+    /// folder holds byte for byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<Sha256>,
     /// As in "linux/amd64" or "linux/arm64/v8".
     pub platform: String,
     /// The labels in its config.

@@ -13,8 +13,8 @@ use crate::digest::Sha256;
 use crate::error::IoError;
 use crate::layout::Layout;
 use crate::manifest::{
-    self, FileEntry, ImageIdentity, LayoutIdentity, Manifest, Origin, Records, Release,
-    SourceIdentity, TagSignature,
+    self, FileEntry, GitSignature, ImageIdentity, LayoutIdentity, Manifest, Origin, Records,
+    Release, SourceIdentity,
 };
 use crate::monitor::Monitor;
 use crate::path::ArchivePath;
@@ -65,7 +65,7 @@ pub struct Facts<'a> {
     /// The tag archived.
     pub tag: &'a Tag,
     /// Its signature.
-    pub tag_signature: &'a TagSignature,
+    pub tag_signature: &'a GitSignature,
     /// The records' revision.
     pub records: &'a Records,
 }
@@ -247,6 +247,10 @@ fn begin_manifest(
             commit: facts.tag.commit.clone(),
             tree: facts.tag.tree.clone(),
             tag_signature: facts.tag_signature.clone(),
+            commit_signature: None,
+            submodules: Vec::new(),
+            lfs: None,
+            export_ignore: Vec::new(),
         },
         images,
         slots: facts.plan.slots.clone(),

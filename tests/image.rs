@@ -10,25 +10,25 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use dhfpack::monitor::Silent;
-use dhfpack::source::image::{Image, ImageError, ImageSource, fetch};
+use dhfpack::source::image::{Fetched, ImageError, ImageSource, fetch};
 use miette::Diagnostic;
 use tempfile::TempDir;
 
 use crate::support::image::{Answer, FakeEngine, TarEntry, TestImage, tar_of};
 
 /// Fetches the image `x` from the engine at `address` into a folder named `image`.
-fn fetch_from(address: &str, into: &Path) -> Result<Image, ImageError> {
+fn fetch_from(address: &str, into: &Path) -> Result<Fetched, ImageError> {
     let source = ImageSource::Docker("x".to_owned());
-    fetch(&source, None, Some(address), &into.join("image"), &Silent)
+    fetch(&source, &[], Some(address), &into.join("image"), &Silent)
 }
 
 /// Fetches what an engine answers, that knows `image`.
-fn answered(image: &TestImage, answer: Answer, into: &Path) -> Result<Image, ImageError> {
+fn answered(image: &TestImage, answer: Answer, into: &Path) -> Result<Fetched, ImageError> {
     fetch_from(&FakeEngine::start(image.id(), answer).address(), into)
 }
 
 /// Fetches an export of `image` with these entries.
-fn exported(image: &TestImage, entries: &[TarEntry], into: &Path) -> Result<Image, ImageError> {
+fn exported(image: &TestImage, entries: &[TarEntry], into: &Path) -> Result<Fetched, ImageError> {
     answered(image, Answer::Whole(tar_of(entries)), into)
 }
 
@@ -49,7 +49,7 @@ fn content(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Fetches with `fetch`, which must fail and leave nothing behind; returns what it told.
-fn fails(fetch: impl FnOnce(&Path) -> Result<Image, ImageError>) -> String {
+fn fails(fetch: impl FnOnce(&Path) -> Result<Fetched, ImageError>) -> String {
     let folder = TempDir::new().unwrap();
     let error = fetch(folder.path()).expect_err("nothing was wrong");
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();

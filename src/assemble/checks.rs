@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::BuildError;
 use super::configuration::{Configuration, read_text};
-use crate::manifest::{Records, TagSignature, TagSignatureStatus};
+use crate::manifest::{GitSignature, GitSignatureStatus, Records};
 use crate::monitor::Monitor;
 use crate::source::git::{Mirror, Tag};
 
@@ -18,7 +18,7 @@ pub(super) fn judge_tag(
     tag: &Tag,
     read: &Configuration,
     monitor: &dyn Monitor,
-) -> Result<TagSignature, BuildError> {
+) -> Result<GitSignature, BuildError> {
     let source = &read.config.source;
     let allowed = match &source.allowed_signers {
         Some(path) => {
@@ -29,8 +29,8 @@ pub(super) fn judge_tag(
         None => None,
     };
     let signature = tagged.tag_signature(tag, allowed.as_deref())?;
-    let good = signature.status == TagSignatureStatus::Good;
-    if signature.status == TagSignatureStatus::Bad || (source.require_signed_tag && !good) {
+    let good = signature.status == GitSignatureStatus::Good;
+    if signature.status == GitSignatureStatus::Bad || (source.require_signed_tag && !good) {
         return Err(BuildError::TagSignature {
             tag: tag.name.clone(),
             status: signature.status,

@@ -95,22 +95,25 @@ impl Writer<'_> {
         };
         let source = self.image_source(config).map_err(fail)?;
         let into = self.staging.folder(&item.path)?;
-        let image = image::fetch(
+        let fetched = image::fetch(
             &source,
-            config.platform.as_deref(),
+            &config.platforms,
             self.request.locations.engine.as_deref(),
             &into,
             self.monitor,
         )
         .map_err(fail)?;
-        image::check_labels(
-            &image,
+        let (version, commit) = (
             &self.inputs.config().release.version,
             &self.inputs.tag.commit,
-        )
-        .map_err(fail)?;
+        );
         let mut written = Written::default();
-        for file in image.files {
+        for image in &fetched.images {
+            image::check_labels(image, version, commit).map_err(fail)?;
+        }
+        let ids: Vec<String> = fetched.images.iter().map(|i| i.id.to_string()).collect();
+        let ids = ids.join(" ");
+        for file in fetched.files {
             let path = item
                 .path
                 .join(&file.path)
@@ -118,27 +121,35 @@ impl Writer<'_> {
             let mut entry = entry(path, file.size, file.sha256, &item.slot, Origin::Input);
             if file.generated {
                 entry.origin = Origin::Generated;
+                entry.identity.insert("image_id".to_owned(), ids.clone());
+            }
+            if let Some(uncompressed) = file.uncompressed {
                 entry
                     .identity
-                    .insert("image_id".to_owned(), image.id.to_string());
+                    .insert("uncompressed_sha256".to_owned(), uncompressed.to_string());
             }
             written.files.push(entry);
         }
-        let repo_digests = image.repo_digests.join(" ");
+        let repo_digests = fetched.repo_digests.join(" ");
         if !repo_digests.is_empty() {
             written.observations.insert(
                 format!("image {} repository digests", config.name),
                 repo_digests,
             );
         }
-        written.images.push(ImageIdentity {
-            name: config.name.clone(),
-            folder: item.path.clone(),
-            id: image.id,
-            diff_ids: image.diff_ids,
-            platform: image.platform,
-            labels: image.labels,
-        });
+        for image in fetched.images {
+            written.images.push(ImageIdentity {
+                name: config.name.clone(),
+                folder: item.path.clone(),
+                id: image.id,
+                diff_ids: image.diff_ids,
+                blobs: image.blobs,
+                manifest: image.manifest,
+                index: fetched.index,
+                platform: image.platform,
+                labels: image.labels,
+            });
+        }
         Ok(written)
     }
 

@@ -9,11 +9,11 @@ use super::overrides;
 use super::{BuildError, ConfigSource, Request};
 use crate::config::{Config, ResolvedConfig, SOURCE};
 use crate::layout::{self, Layout};
-use crate::manifest::{Records, TagSignature};
+use crate::manifest::{GitSignature, Records};
 use crate::monitor::Monitor;
 use crate::plan::{Place, Plan};
 use crate::source::documents::Library;
-use crate::source::git::{self, Mirror, Tag};
+use crate::source::git::{self, Mirror, Submodule, Tag};
 use crate::toml_file::{Step, TomlText, closest};
 
 pub(super) struct Inputs {
@@ -21,10 +21,12 @@ pub(super) struct Inputs {
     records_mirror: Mirror,
     /// Where the tag is, unless it is there too.
     source_mirror: Option<Mirror>,
+    /// The submodules at the tag, at any depth, by byte order of path.
+    pub(super) submodules: Vec<Submodule>,
     /// The checkout to compare with the tag; none where nothing is taken from one.
     checkout: Option<PathBuf>,
     pub(super) tag: Tag,
-    pub(super) tag_signature: TagSignature,
+    pub(super) tag_signature: GitSignature,
     pub(super) records: Records,
     pub(super) resolved: ResolvedConfig,
     pub(super) config_text: TomlText,
@@ -65,6 +67,7 @@ impl Inputs {
         Ok(Self {
             records_mirror: mirror,
             source_mirror,
+            submodules: Vec::new(),
             // What is built again takes nothing from a checkout.
             checkout: checkout.filter(|_| !matches!(request.config, ConfigSource::Archive(_))),
             tag,
@@ -86,6 +89,15 @@ impl Inputs {
     /// The repository that the tag is in.
     pub(super) fn source(&self) -> &Mirror {
         self.source_mirror.as_ref().unwrap_or(&self.records_mirror)
+    }
+
+    /// The repositories that the release's tree is made of, with the commit of each: that of the
+    /// tag first.
+    pub(super) fn trees(&self) -> Vec<(&Mirror, &str)> {
+        let own = (self.source(), self.tag.commit.as_str());
+        let submodules = self.submodules.iter();
+        let submodules = submodules.map(|one| (&one.mirror, one.commit.id.as_str()));
+        std::iter::once(own).chain(submodules).collect()
     }
 
     /// Says where the checkout has something else than the tag.

@@ -21,6 +21,7 @@ mod refs;
 mod repository;
 mod signature;
 mod source_tree;
+mod submodule;
 mod text;
 mod tree;
 
@@ -30,6 +31,7 @@ pub use object::ObjectReader;
 pub use refs::{Commit, Tag};
 pub use repository::{Repository, find_repository};
 pub use source_tree::SourceTree;
+pub use submodule::Submodule;
 pub use tree::{FileKind, GitFile};
 
 use command::{Git, Process};
@@ -44,6 +46,9 @@ pub struct Mirror {
     git_dir: PathBuf,
     /// What the user calls the repository, without any password.
     name: String,
+    /// Where the repository that was mirrored keeps its objects and references; none for a URL
+    /// or a bundle.
+    local: Option<PathBuf>,
 }
 
 impl Mirror {
@@ -79,7 +84,17 @@ impl Mirror {
             folder,
             git_dir,
             name,
+            local: match origin {
+                Origin::Local(repository) => Some(repository.common_dir),
+                Origin::Bundle(_) | Origin::Url(_) => None,
+            },
         })
+    }
+
+    /// Where the repository that was mirrored keeps its objects and references, and what Git LFS
+    /// and submodules keep beside them; none for a URL or a bundle.
+    pub fn local(&self) -> Option<&Path> {
+        self.local.as_deref()
     }
 
     /// A reader of the mirror's objects: one process for all of them.

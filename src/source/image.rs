@@ -58,21 +58,34 @@ fn is_reference(text: &str) -> bool {
         && text.bytes().all(allowed)
 }
 
-/// An archived image.
+/// What was written into an image's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The image, once for each platform.
+    pub images: Vec<Image>,
+    /// The digest of the registry's index, where one was kept.
+    pub index: Option<Sha256>,
+    /// The registry digests that the engine knows the image by: true of that engine only.
+    pub repo_digests: Vec<String>,
+    /// The files of the folder, by path.
+    pub files: Vec<ImageFile>,
+}
+
+/// An archived image for one platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     /// The image id: the digest of its config.
     pub id: Sha256,
     /// The digests of its uncompressed layers, lowest first.
     pub diff_ids: Vec<Sha256>,
+    /// The digests of its layers as stored; empty where these are the `diff_ids`.
+    pub blobs: Vec<Sha256>,
+    /// The digest of the registry's manifest, where it was kept.
+    pub manifest: Option<Sha256>,
     /// As in "linux/amd64" or "linux/arm64/v8".
     pub platform: String,
     /// The labels in its config.
     pub labels: BTreeMap<String, String>,
-    /// The registry digests that the engine knows it by: true of that engine only.
-    pub repo_digests: Vec<String>,
-    /// The files of its folder, by path.
-    pub files: Vec<ImageFile>,
 }
 
 /// A file of an archived image.
@@ -86,35 +99,50 @@ pub struct ImageFile {
     pub sha256: Sha256,
     /// Whether it was made here, from the config and the layers.
     pub generated: bool,
+    /// For a compressed layer, the digest of its uncompressed bytes.
+    pub uncompressed: Option<Sha256>,
 }
 
 /// Writes the image into the folder `into`, which must not exist and is made. On any failure
 /// nothing is left of it.
 ///
-/// `platform`, as in "linux/arm64", chooses where the source has several, and is otherwise
+/// `platforms`, as in "linux/arm64", choose where the source has several, and are otherwise
 /// compared. `engine` is the Docker Engine's address, if it is not at its usual socket.
 pub fn fetch(
     source: &ImageSource,
-    platform: Option<&str>,
+    platforms: &[String],
     engine: Option<&str>,
     into: &Path,
     monitor: &dyn Monitor,
-) -> Result<Image, ImageError> {
+) -> Result<Fetched, ImageError> {
+    let platform = platforms.first().map(String::as_str);
     let task = Task::begin(monitor, "image", None, Unit::Bytes);
     let mut canonical = Canonical::begin(into)?;
-    let image = match source {
+    let fetched = match source {
         ImageSource::Docker(reference) => engine::export(reference, engine, &mut canonical, &task),
         ImageSource::Oci(path) => oci::read(path, platform, &mut canonical, &task),
     }?;
-    match platform {
-        Some(wanted) if !is_platform(wanted, &image.platform) => Err(ImageError::OtherPlatform {
-            wanted: wanted.to_owned(),
-            found: image.platform,
+    require_platforms(platforms, &fetched.images)?;
+    canonical.keep();
+    Ok(fetched)
+}
+
+/// Each platform asked for is there; where none is, any will do.
+fn require_platforms(wanted: &[String], images: &[Image]) -> Result<(), ImageError> {
+    let is_found = |wanted: &&String| {
+        let mut found = images.iter();
+        found.any(|image| is_platform(wanted, &image.platform))
+    };
+    match wanted.iter().find(|wanted| !is_found(wanted)) {
+        None => Ok(()),
+        Some(wanted) => Err(ImageError::OtherPlatform {
+            wanted: wanted.clone(),
+            found: images
+                .iter()
+                .map(|image| image.platform.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
         }),
-        _ => {
-            canonical.keep();
-            Ok(image)
-        }
     }
 }
 
@@ -199,8 +227,8 @@ mod tests {
                 diff_ids: Vec::new(),
                 platform: String::new(),
                 labels: BTreeMap::from([(label.to_owned(), value.to_owned())]),
-                repo_digests: Vec::new(),
-                files: Vec::new(),
+                blobs: Vec::new(),
+                manifest: None,
             };
             check_labels(&image, "2.4.0", commit).is_ok()
         };

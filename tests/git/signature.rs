@@ -1,7 +1,7 @@
 use std::fs;
 use std::process::Command;
 
-use dhfpack::manifest::{TagSignature, TagSignatureStatus as Status};
+use dhfpack::manifest::{GitSignature, GitSignatureStatus as Status};
 use dhfpack::source::git::Mirror;
 
 use crate::support::git::{TestRepository, is_missing, succeed};
@@ -23,7 +23,7 @@ fn signed(kind: &str) -> (TestRepository, String) {
     (repository, public)
 }
 
-fn signature(mirror: &Mirror, tag: &str, allowed: Option<&str>) -> TagSignature {
+fn signature(mirror: &Mirror, tag: &str, allowed: Option<&str>) -> GitSignature {
     mirror
         .tag_signature(&mirror.tag(tag).unwrap(), allowed)
         .unwrap()

@@ -224,10 +224,10 @@ fn an_image_for_another_platform_is_refused() {
     let engine = FakeEngine::start(image.id(), Answer::Whole(tar_of(&image.legacy())));
     let source = ImageSource::Docker("x".to_owned());
     let told = fails(|into| {
-        let (platform, address) = (Some("linux/arm64"), Some(engine.address()));
+        let (platform, address) = (["linux/arm64".to_owned()], Some(engine.address()));
         fetch(
             &source,
-            platform,
+            &platform,
             address.as_deref(),
             &into.join("image"),
             &Silent,

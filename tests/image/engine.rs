@@ -14,7 +14,7 @@ use crate::sample;
 use crate::support::image::{TestImage, layer, plain, tar_of};
 use crate::support::release::{NAME, Product, dhfpack, told};
 use dhfpack::monitor::Silent;
-use dhfpack::source::image::{Image, ImageError, ImageSource, fetch};
+use dhfpack::source::image::{Fetched, ImageError, ImageSource, fetch};
 
 /// False, and says so, where no engine answers; in CI that is a failure.
 #[expect(
@@ -112,9 +112,9 @@ impl EngineImage {
         Self { reference, id }
     }
 
-    fn fetch(&self, into: &Path) -> Image {
+    fn fetch(&self, into: &Path) -> Fetched {
         let image = fetch_named(&self.reference, into).unwrap();
-        assert_eq!(format!("sha256:{}", image.id), self.id);
+        assert_eq!(format!("sha256:{}", image.images[0].id), self.id);
         image
     }
 }
@@ -128,12 +128,12 @@ impl Drop for EngineImage {
     }
 }
 
-fn fetch_named(reference: &str, into: &Path) -> Result<Image, ImageError> {
+fn fetch_named(reference: &str, into: &Path) -> Result<Fetched, ImageError> {
     let source = ImageSource::Docker(reference.to_owned());
     let engine = std::env::var("DOCKER_HOST").ok();
     fetch(
         &source,
-        None,
+        &[],
         engine.as_deref(),
         &into.join("image"),
         &Silent,
@@ -203,7 +203,7 @@ fn an_image_without_layers_is_archived_or_the_engine_says_why_not() {
     let image = EngineImage::build(&format!("FROM scratch\nLABEL a={label}\n"));
     let folder = TempDir::new().unwrap();
     match fetch_named(&image.reference, folder.path()) {
-        Ok(fetched) => assert!(fetched.diff_ids.is_empty()),
+        Ok(fetched) => assert!(fetched.images[0].diff_ids.is_empty()),
         Err(error) => assert!(error.to_string().contains("empty export"), "{error}"),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dhfpack::digest::Sha256;
-use dhfpack::source::image::Image;
+use dhfpack::source::image::Fetched;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -16,17 +16,17 @@ use crate::support::image::{
 type Files = BTreeMap<String, Vec<u8>>;
 
 /// The folder that an export of `image` becomes.
-fn folder_of(image: &TestImage, entries: &[TarEntry]) -> (Image, Files) {
+fn folder_of(image: &TestImage, entries: &[TarEntry]) -> (Fetched, Files) {
     let folder = TempDir::new().unwrap();
     let fetched = exported(image, entries, folder.path()).unwrap();
     let files = content(&folder.path().join("image"));
-    assert_eq!(fetched.id, image.id());
+    assert_eq!(fetched.images[0].id, image.id());
     assert_files(&fetched, &files);
     (fetched, files)
 }
 
 /// What is said of the files must be so.
-fn assert_files(image: &Image, files: &Files) {
+fn assert_files(image: &Fetched, files: &Files) {
     let listed: Vec<_> = image
         .files
         .iter()
@@ -43,7 +43,7 @@ fn assert_files(image: &Image, files: &Files) {
 fn exports_of_old_and_new_engines_become_the_same_folder() {
     let image = TestImage::usual();
     let (fetched, files) = folder_of(&image, &image.legacy());
-    assert_eq!(fetched.platform, "linux/amd64");
+    assert_eq!(fetched.images[0].platform, "linux/amd64");
     assert_eq!(fetched.repo_digests, ["a@sha256:1", "b@sha256:1"]);
     assert_eq!(files[&blob(&image.config)], image.config);
     for layer in &image.layers {
@@ -58,8 +58,8 @@ fn equal_layers_become_one_file() {
     let (one, two) = (layer("a", b"one"), layer("b", b"two"));
     let image = TestImage::new(vec![one.clone(), two, one]);
     let (fetched, files) = folder_of(&image, &image.legacy());
-    assert_eq!(fetched.diff_ids.len(), 3);
-    assert_eq!(fetched.diff_ids[0], fetched.diff_ids[2]);
+    assert_eq!(fetched.images[0].diff_ids.len(), 3);
+    assert_eq!(fetched.images[0].diff_ids[0], fetched.images[0].diff_ids[2]);
     assert_eq!(files.len(), 7, "{:?}", files.keys());
     assert_eq!(folder_of(&image, &image.hybrid(plain)).1, files);
 
@@ -77,7 +77,7 @@ fn equal_layers_become_one_file() {
 fn an_image_without_layers_is_archived() {
     let image = TestImage::new(Vec::new());
     let (fetched, files) = folder_of(&image, &image.legacy());
-    assert!(fetched.diff_ids.is_empty());
+    assert!(fetched.images[0].diff_ids.is_empty());
     assert_eq!(files.len(), 5, "{:?}", files.keys());
 }
 
@@ -146,7 +146,7 @@ fn the_id_of_a_manifest_or_an_index_leads_to_the_config() {
         let engine = FakeEngine::start(id, Answer::Whole(tar_of(&entries)));
         let folder = TempDir::new().unwrap();
         let fetched = super::fetch_from(&engine.address(), folder.path()).unwrap();
-        assert_eq!(fetched.id, image.id());
+        assert_eq!(fetched.images[0].id, image.id());
     }
     assert_ne!(digest(&manifest), digest(&image.config));
 }

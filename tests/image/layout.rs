@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use dhfpack::monitor::Silent;
-use dhfpack::source::image::{Image, ImageError, ImageSource, fetch};
+use dhfpack::source::image::{Fetched, ImageError, ImageSource, fetch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -15,9 +15,10 @@ use crate::support::image::{
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-fn from_layout(layout: &Path, platform: Option<&str>, into: &Path) -> Result<Image, ImageError> {
+fn from_layout(layout: &Path, platform: Option<&str>, into: &Path) -> Result<Fetched, ImageError> {
     let source = ImageSource::Oci(layout.to_path_buf());
-    fetch(&source, platform, None, &into.join("image"), &Silent)
+    let platforms: Vec<String> = platform.map(str::to_owned).into_iter().collect();
+    fetch(&source, &platforms, None, &into.join("image"), &Silent)
 }
 
 /// Fetches a layout with these entries from a folder.
@@ -25,14 +26,14 @@ fn from_folder(
     entries: &[TarEntry],
     platform: Option<&str>,
     into: &Path,
-) -> Result<Image, ImageError> {
+) -> Result<Fetched, ImageError> {
     let layout = TempDir::new().unwrap();
     unpack(entries, layout.path());
     from_layout(layout.path(), platform, into)
 }
 
 /// Fetches a layout with these entries from a tar.
-fn from_tar(entries: &[TarEntry], into: &Path) -> Result<Image, ImageError> {
+fn from_tar(entries: &[TarEntry], into: &Path) -> Result<Fetched, ImageError> {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("layout.tar");
     fs::write(&file, tar_of(entries)).unwrap();
@@ -69,7 +70,7 @@ fn a_layer_that_stands_twice_is_read_once() {
     let image = TestImage::new(vec![one.clone(), layer("b", b"two"), one]);
     let folder = TempDir::new().unwrap();
     let fetched = from_folder(&image.layout(gzip), None, folder.path()).unwrap();
-    assert_eq!(fetched.diff_ids.len(), 3);
+    assert_eq!(fetched.images[0].diff_ids.len(), 3);
     assert_eq!(content(folder.path()).len(), 7);
 }
 
@@ -115,7 +116,7 @@ fn the_platform_chooses_among_several_images() {
     ] {
         let folder = TempDir::new().unwrap();
         let image = from_folder(&entries, Some(wanted), folder.path()).unwrap();
-        assert_eq!(image.platform, found);
+        assert_eq!(image.images[0].platform, found);
     }
     for wanted in [None, Some("linux/s390x")] {
         let told = fails(|into| from_folder(&entries, wanted, into));

@@ -5,19 +5,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dhfpack::monitor::Recording;
-use dhfpack::source::image::{Image, ImageError, ImageSource, fetch};
+use dhfpack::source::image::{Fetched, ImageError, ImageSource, fetch};
 
 use super::fails;
 use crate::support::image::{Answer, FakeEngine, TestImage, tar_of};
 
 /// Fetches, and asks to stop after a while; the answer must come soon after.
-fn stopped(engine: &FakeEngine, into: &Path) -> Result<Image, ImageError> {
+fn stopped(engine: &FakeEngine, into: &Path) -> Result<Fetched, ImageError> {
     let monitor = Recording::default();
     let source = ImageSource::Docker("x".to_owned());
     let address = engine.address();
     let into = into.join("image");
     thread::scope(|scope| {
-        let fetching = scope.spawn(|| fetch(&source, None, Some(&address), &into, &monitor));
+        let fetching = scope.spawn(|| fetch(&source, &[], Some(&address), &into, &monitor));
         thread::sleep(Duration::from_millis(300));
         assert!(!fetching.is_finished(), "nothing was waited for");
         monitor.cancel();
@@ -57,7 +57,7 @@ fn a_stop_is_obeyed_while_the_image_arrives() {
     let source = ImageSource::Docker("x".to_owned());
     let told = fails(|into| {
         let address = engine.address();
-        fetch(&source, None, Some(&address), &into.join("image"), &monitor)
+        fetch(&source, &[], Some(&address), &into.join("image"), &monitor)
     });
     assert_eq!(told, "stopped on request");
 }

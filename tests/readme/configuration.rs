@@ -91,7 +91,7 @@ fn what_the_readme_s_configuration_shows_in_comments_is_right_too() {
     let config = parse(text.replace("\"SHA256\"", &format!("\"{digest}\"")));
     assert_eq!(config.archive_name(), format!("{NAME}-r1"));
     assert_eq!(config.records.rev.as_deref(), Some("records/v2.4.0"));
-    assert!(config.images[0].platform.is_some());
+    assert!(!config.images[0].platforms.is_empty());
     let release = config.release;
     assert!(release.supersedes.is_some() && release.predecessor.is_some());
 }

@@ -69,6 +69,11 @@ impl Product {
         for role in ROLES {
             product.make_key(role, &format!("Signer of {role}"), role);
         }
+        let certificates = ROLES.into_iter().chain(["builder"]);
+        let text: Vec<String> = certificates
+            .map(|who| fs::read_to_string(product.certificate(who)).unwrap())
+            .collect();
+        fs::write(product.trust_file(), text.concat()).unwrap();
         product
     }
 
@@ -139,13 +144,7 @@ impl Product {
 
     /// A PEM file with everyone's certificate, for stock tools.
     pub(crate) fn trust_file(&self) -> PathBuf {
-        let path = self.path("trust.pem");
-        let certificates = ROLES.into_iter().chain(["builder"]);
-        let text: Vec<String> = certificates
-            .map(|who| fs::read_to_string(self.certificate(who)).unwrap())
-            .collect();
-        fs::write(&path, text.concat()).unwrap();
-        path
+        self.path("trust.pem")
     }
 }
 

@@ -5,7 +5,7 @@ use ssh_key::{Algorithm, EcdsaCurve, HashAlg, PublicKey, SshSig};
 use super::allowed_signers;
 use super::error::GitError;
 use super::{Mirror, Tag};
-use crate::manifest::{TagSignature, TagSignatureStatus as Status};
+use crate::manifest::{GitSignature, GitSignatureStatus as Status};
 
 /// The namespace in which git signs, see `gpg.format` in git-config(1).
 const NAMESPACE: &str = "git";
@@ -27,7 +27,7 @@ impl Mirror {
         &self,
         tag: &Tag,
         allowed_signers: Option<&str>,
-    ) -> Result<TagSignature, GitError> {
+    ) -> Result<GitSignature, GitError> {
         if !tag.annotated {
             return Ok(without_details(Status::None, None));
         }
@@ -42,8 +42,8 @@ impl Mirror {
     }
 }
 
-fn without_details(status: Status, kind: Option<&str>) -> TagSignature {
-    TagSignature {
+fn without_details(status: Status, kind: Option<&str>) -> GitSignature {
+    GitSignature {
         status,
         kind: kind.map(str::to_owned),
         key: None,
@@ -73,7 +73,7 @@ fn check_ssh(
     signature: &[u8],
     tag: &Tag,
     allowed_signers: Option<&str>,
-) -> TagSignature {
+) -> GitSignature {
     let Some(signature) = parse_ssh(signature) else {
         return without_details(Status::Bad, Some("ssh"));
     };
@@ -89,7 +89,7 @@ fn check_ssh(
     } else {
         Status::UnknownSigner
     };
-    TagSignature {
+    GitSignature {
         signer: holder.filter(|_| status == Status::Good),
         key: Some(key.fingerprint(HashAlg::Sha256).to_string()),
         ..without_details(status, Some("ssh"))

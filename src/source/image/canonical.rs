@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::config::Config;
 use super::layer::{self, PendingLayer};
-use super::{Image, ImageError, ImageFile};
+use super::{Fetched, Image, ImageError, ImageFile};
 use crate::digest::Sha256;
 use crate::error::{IoContext, IoError};
 use crate::monitor::Task;
@@ -103,7 +103,7 @@ impl Canonical {
         part: &str,
         config_bytes: &[u8],
         layers: &[StoredLayer],
-    ) -> Result<Image, ImageError> {
+    ) -> Result<Fetched, ImageError> {
         let config = Config::parse(part, config_bytes)?;
         compare(part, &config, layers)?;
         let id = Sha256::of(config_bytes);
@@ -131,11 +131,17 @@ impl Canonical {
         store("oci-layout".to_owned(), layout.as_bytes(), true)?;
         let docker = docker_manifest(&id, layers).to_string();
         store("manifest.json".to_owned(), docker.as_bytes(), true)?;
-        Ok(Image {
+        let image = Image {
             id,
             diff_ids: config.diff_ids,
+            blobs: Vec::new(),
+            manifest: None,
             platform: config.platform,
             labels: config.labels,
+        };
+        Ok(Fetched {
+            images: vec![image],
+            index: None,
             repo_digests: Vec::new(),
             files: files.into_values().collect(),
         })
@@ -175,6 +181,7 @@ fn file(path: String, size: u64, sha256: Sha256, generated: bool) -> ImageFile {
         size,
         sha256,
         generated,
+        uncompressed: None,
     }
 }
 

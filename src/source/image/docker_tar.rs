@@ -15,7 +15,7 @@ use super::config::{LARGEST_JSON, json};
 use super::error::require_size;
 use super::layer::{PendingLayer, fill};
 use super::tar_entries::{self, Bounded, Budget, tar_error};
-use super::{Image, ImageError};
+use super::{Fetched, ImageError};
 use crate::digest::{BUFFER, Sha256};
 use crate::monitor::Task;
 
@@ -67,7 +67,7 @@ pub(super) fn read(
     id: Sha256,
     canonical: &mut Canonical,
     task: &Task<'_>,
-) -> Result<Image, ImageError> {
+) -> Result<Fetched, ImageError> {
     let mut parts = Parts::default();
     let budget = Budget::new();
     let mut archive = tar::Archive::new(Bounded::new(&mut *stream, &budget));
@@ -177,7 +177,7 @@ impl Parts {
         Ok(Part::Layer(layer))
     }
 
-    fn finish(mut self, id: Sha256, canonical: &Canonical) -> Result<Image, ImageError> {
+    fn finish(mut self, id: Sha256, canonical: &Canonical) -> Result<Fetched, ImageError> {
         let exported = self.exported()?;
         let config = self.resolve(&exported.config)?;
         let Some(Part::Json(config_bytes)) = self.parts.remove(&config) else {

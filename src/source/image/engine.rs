@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::canonical::Canonical;
 use super::config::digest;
-use super::{Image, ImageError, docker_tar};
+use super::{Fetched, ImageError, docker_tar};
 use crate::digest::Sha256;
 use crate::error::{Cancelled, IoContext};
 use crate::monitor::Task;
@@ -39,7 +39,7 @@ pub(super) fn export(
     address: Option<&str>,
     canonical: &mut Canonical,
     task: &Task<'_>,
-) -> Result<Image, ImageError> {
+) -> Result<Fetched, ImageError> {
     let address = address.unwrap_or(platform::DOCKER_ENGINE);
     let runtime = Background::start().at("start a thread for", address)?;
     let docker = connect(address, &runtime, task)?;

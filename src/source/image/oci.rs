@@ -13,7 +13,7 @@ use super::config::{self, LARGEST_JSON, json};
 use super::error::require_size;
 use super::layer::read_error;
 use super::tar_entries::{self, Bounded, Budget, tar_error};
-use super::{Image, ImageError, is_platform};
+use super::{Fetched, ImageError, is_platform};
 use crate::digest::{Hasher, Sha256};
 use crate::error::IoContext;
 use crate::monitor::Task;
@@ -84,7 +84,7 @@ pub(super) fn read(
     platform: Option<&str>,
     canonical: &mut Canonical,
     task: &Task<'_>,
-) -> Result<Image, ImageError> {
+) -> Result<Fetched, ImageError> {
     let layout = Layout::open(path)?;
     layout
         .read(platform, canonical, task)
@@ -120,7 +120,7 @@ impl Layout {
         wanted: Option<&str>,
         canonical: &mut Canonical,
         task: &Task<'_>,
-    ) -> Result<Image, ImageError> {
+    ) -> Result<Fetched, ImageError> {
         self.require_version()?;
         let bytes = self.small("index.json", None)?;
         let index: Index = json("index.json", &bytes)?;
