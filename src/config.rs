@@ -176,7 +176,7 @@ pub struct SourceConfig {
     /// An OpenSSH allowed signers file in the repository, beside this file unless it starts with `/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_signers: Option<String>,
-    /// A file of the repository with the OpenPGP public keys that may sign, armoured, found as
+    /// A file of the repository with the `OpenPGP` public keys that may sign, armoured, found as
     /// `allowed_signers` is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub openpgp_keys: Option<String>,

@@ -19,7 +19,9 @@ as_root() {
 
 # tool:package
 wanted="cc:gcc git:git openssl:openssl ssh-keygen:openssh-client gzip:gzip tar:tar
-        unzip:unzip python3:python3 dockerd:docker.io docker:docker.io"
+        unzip:unzip python3:python3 dockerd:docker.io docker:docker.io
+        git-lfs:git-lfs gpg:gnupg gpgsm:gpgsm skopeo:skopeo umoci:umoci buildah:buildah
+        podman:podman docker-registry:docker-registry"
 missing=""
 for pair in $wanted; do
     command -v "${pair%%:*}" >/dev/null || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair##*:}"
