@@ -24,6 +24,7 @@ mod configuration;
 mod content;
 mod inputs;
 mod overrides;
+mod whole;
 
 use inputs::Inputs;
 
@@ -256,6 +257,7 @@ pub fn build(
     let mut plan = inputs.plan(&library, request.draft)?;
     let content = content::write(&inputs, &plan, &library, &staging, request, monitor)?;
     plan.count(&content.files);
+    let submodules = content::submodules(&inputs, &plan);
     let sealed = seal::seal(
         &staging,
         &seal::Facts {
@@ -266,6 +268,7 @@ pub fn build(
             layout_text: &inputs.layout_text,
             tag: &inputs.tag,
             tag_signature: &inputs.tag_signature,
+            submodules: &submodules,
             records: &inputs.records,
         },
         content,

@@ -7,6 +7,10 @@ use crate::digest::Sha256;
 use crate::manifest::{Reference, Superseded};
 
 mod check;
+mod remote;
+
+#[cfg(feature = "native")]
+pub(crate) use remote::is_remote_url;
 
 /// The usual name of the file.
 pub const FILE_NAME: &str = "dhfpack.toml";

@@ -15,9 +15,11 @@ mod check;
 mod documents;
 mod gap;
 mod glob;
+mod pinned;
 
 pub use documents::{Found, FoundKind, Place};
 pub use gap::Gap;
+pub use pinned::Pinned;
 
 /// Files that dhfpack itself writes beside those of the layout.
 pub mod own {
@@ -83,6 +85,8 @@ pub enum Content {
     },
     /// The git bundle of the release tag and its history.
     Bundle,
+    /// The git bundle of a submodule's pinned commit and its history.
+    Submodule(Pinned),
     /// The source tree at the release tag.
     SourceTree,
     /// A container image.
@@ -99,6 +103,10 @@ impl Content {
                 format!("{} bytes from {place}{}", found.size, found.path)
             }
             Self::Bundle => "git bundle of the release tag and its history".to_owned(),
+            Self::Submodule(pinned) => {
+                let Pinned { path, commit } = pinned;
+                format!("git bundle of the submodule {path} at {commit}")
+            }
             Self::SourceTree => "source tree at the release tag".to_owned(),
             Self::Image(image) => format!("OCI layout of {}", image.source),
             Self::Note(_) => "generated note".to_owned(),
@@ -137,7 +145,7 @@ impl Plan {
     /// Resolves a configuration, read from `text`, against its layout and the files found in each
     /// place.
     ///
-    /// `base` is the folder of the configuration in its repository, empty for the root. With
+    /// `submodules` are those of the release's tree; each commit of them gets one bundle. `base` is the folder of the configuration in its repository, empty for the root. With
     /// `draft`, empty required slots are gaps of the plan instead of an error.
     pub fn resolve(
         config: &Config,
@@ -145,6 +153,7 @@ impl Plan {
         layout: &Layout,
         base: &str,
         places: &BTreeMap<Place, Vec<Found>>,
+        submodules: &[Pinned],
         draft: bool,
     ) -> Result<Self, PlanError> {
         check::slots(config, text, layout)?;
@@ -155,7 +164,7 @@ impl Plan {
         for slot in &layout.slots {
             let before = items.len() + documents.len();
             documents.next_slot();
-            let fill = fill_slot(config, text, slot, &mut items, &mut documents);
+            let fill = fill_slot(config, text, slot, submodules, &mut items, &mut documents);
             let count = (items.len() + documents.len() - before) as u64;
             let fill = match fill {
                 Some(fill) => fill,
@@ -207,6 +216,7 @@ fn fill_slot(
     config: &Config,
     text: &TomlText,
     slot: &Slot,
+    submodules: &[Pinned],
     items: &mut Vec<Item>,
     documents: &mut documents::Collector<'_>,
 ) -> Option<Filled> {
@@ -214,6 +224,9 @@ fn fill_slot(
     if slot.fill.contains(&Fill::Git) {
         add("repository.bundle", Content::Bundle);
         add("source-tree.tar.gz", Content::SourceTree);
+        for pinned in pinned::distinct(submodules) {
+            add(&pinned.bundle(), Content::Submodule(pinned.clone()));
+        }
     }
     if slot.fill.contains(&Fill::Images) {
         for image in &config.images {

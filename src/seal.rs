@@ -14,7 +14,7 @@ use crate::error::IoError;
 use crate::layout::Layout;
 use crate::manifest::{
     self, FileEntry, GitSignature, ImageIdentity, LayoutIdentity, Manifest, Origin, Records,
-    Release, SourceIdentity,
+    Release, SourceIdentity, SubmoduleIdentity,
 };
 use crate::monitor::Monitor;
 use crate::path::ArchivePath;
@@ -66,6 +66,8 @@ pub struct Facts<'a> {
     pub tag: &'a Tag,
     /// Its signature.
     pub tag_signature: &'a GitSignature,
+    /// The submodules of its tree.
+    pub submodules: &'a [SubmoduleIdentity],
     /// The records' revision.
     pub records: &'a Records,
 }
@@ -248,7 +250,7 @@ fn begin_manifest(
             tree: facts.tag.tree.clone(),
             tag_signature: facts.tag_signature.clone(),
             commit_signature: None,
-            submodules: Vec::new(),
+            submodules: facts.submodules.to_vec(),
             lfs: None,
             export_ignore: Vec::new(),
         },

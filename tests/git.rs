@@ -2,7 +2,9 @@
 
 mod bundle;
 mod checkout;
+mod complete;
 mod hardening;
 mod mirror;
 mod signature;
 mod source_tree;
+mod submodules;

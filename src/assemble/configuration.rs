@@ -82,6 +82,22 @@ pub(super) fn read(
     }
 }
 
+/// The configuration as it is now, before any revision can be read; none without a checkout.
+pub(super) fn at_hand(
+    request: &Request,
+    repository: &Repository,
+) -> Result<Option<Config>, BuildError> {
+    let text = match &request.config {
+        ConfigSource::Archive(archived) => return Ok(Some(archived.resolved.config.clone())),
+        ConfigSource::File(file) => named(file.display().to_string(), read_file(file)?),
+        ConfigSource::Repository => match Search::begin(&request.repository, repository)?.checkout {
+            Some((path, file)) => named(path, read_file(&file)?),
+            None => return Ok(None),
+        },
+    };
+    Ok(Some(Config::parse(&text)?))
+}
+
 /// The configuration at the records' revision. Which revision that is stands on the command
 /// line, or in the configuration at the tag, or, when no tag was named, in the checkout's.
 fn at_revision(

@@ -17,6 +17,10 @@ use crate::seal::Written;
 use crate::source::documents::Library;
 use crate::source::image::{self, ImageSource};
 
+mod source;
+
+pub(super) use source::submodules;
+
 /// Writes everything the plan lists into the staging folder.
 pub(super) fn write(
     inputs: &Inputs,
@@ -169,45 +173,13 @@ impl Writer<'_> {
         // Here, while the engine prepares its export, it costs no time.
         self.inputs.report_checkout(self.monitor)?;
         let mut written = Written::default();
-        let tag = &self.inputs.tag;
         for item in &self.plan.items {
-            let mut identity = BTreeMap::from([
-                ("git_tag".to_owned(), tag.object.clone()),
-                ("git_commit".to_owned(), tag.commit.clone()),
-                ("git_tree".to_owned(), tag.tree.clone()),
-            ]);
-            let mut writer = match item.content {
-                Content::Bundle | Content::SourceTree => self.staging.create(&item.path)?,
+            written.files.push(match &item.content {
+                Content::Bundle => self.bundle(item)?,
+                Content::Submodule(pinned) => self.submodule(item, &pinned.commit)?,
+                Content::SourceTree => self.source_tree(item)?,
                 _ => continue,
-            };
-            if item.content == Content::Bundle {
-                let task = Task::begin(self.monitor, "git history", None, Unit::Bytes);
-                self.inputs.source().bundle(tag, &mut writer, &task)?;
-            } else {
-                let task = Task::begin(self.monitor, "source tree", None, Unit::Bytes);
-                let jobs = self.request.jobs;
-                let tree = self.inputs.source().source_tree(
-                    tag,
-                    &self.plan.name,
-                    jobs,
-                    &mut writer,
-                    &task,
-                )?;
-                identity.insert(
-                    "uncompressed_sha256".to_owned(),
-                    tree.uncompressed.to_string(),
-                );
-            }
-            let file = writer.finish()?;
-            let mut entry = entry(
-                file.path,
-                file.size,
-                file.sha256,
-                &item.slot,
-                Origin::Packed,
-            );
-            entry.identity = identity;
-            written.files.push(entry);
+            });
         }
         written.observations.insert(
             "git version".to_owned(),
@@ -259,7 +231,10 @@ impl Writer<'_> {
                         .insert("facts_sha256".to_owned(), Sha256::of(&says).to_string());
                     written.files.push(entry);
                 }
-                Content::Bundle | Content::SourceTree | Content::Image(_) => {}
+                Content::Bundle
+                | Content::Submodule(_)
+                | Content::SourceTree
+                | Content::Image(_) => {}
             }
         }
         Ok(written)

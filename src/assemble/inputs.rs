@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use super::checks::{judge_tag, report_checkout};
 use super::configuration::{self, Configuration, read_text};
 use super::overrides;
+use super::whole;
 use super::{BuildError, ConfigSource, Request};
 use crate::config::{Config, ResolvedConfig, SOURCE};
 use crate::layout::{self, Layout};
 use crate::manifest::{GitSignature, Records};
 use crate::monitor::Monitor;
-use crate::plan::{Place, Plan};
+use crate::plan::{Pinned, Place, Plan};
 use crate::source::documents::Library;
 use crate::source::git::{self, Mirror, Submodule, Tag};
 use crate::toml_file::{Step, TomlText, closest};
@@ -46,12 +47,16 @@ impl Inputs {
     ) -> Result<Self, BuildError> {
         let repository = git::find_repository(&request.repository)?;
         let root = &repository.root;
-        let mirror = Mirror::clone(&root.to_string_lossy(), &work.join("product"), monitor)?;
+        let mirror = whole::product(request, &repository, work, monitor)?;
         let mut read = configuration::read(request, &repository, &mirror, monitor)?;
         overrides::apply(request, &mut read.config)?;
         let folder = join_base(root, &read.base);
         let source = match &read.config.source.repository {
-            Some(written) => Some(clone_source(request, written, &folder, work, monitor)?),
+            Some(written) => {
+                let remote = read.config.source.remote.as_deref();
+                let cloned = clone_source(request, written, remote, &folder, work, monitor)?;
+                Some(cloned)
+            }
             None => None,
         };
         let (source_mirror, checkout) = match source {
@@ -60,14 +65,18 @@ impl Inputs {
         };
         let tagged = source_mirror.as_ref().unwrap_or(&mirror);
         let tag = tagged.tag(&read.tag)?;
+        tagged.require_same_tag(&tag)?;
         let (layout, layout_text) = read_layout(request, &mirror, &read)?;
         let tag_signature = judge_tag(tagged, &mirror, &tag, &read, monitor)?;
+        let remote = read.config.source.remote.as_deref();
+        let submodules =
+            tagged.submodules(&tag.commit, remote, &work.join("submodules"), monitor)?;
         let others = clone_others(request, &read.config, &folder, work, monitor)?;
         let folders = find_folders(request, &read.config, &folder);
         Ok(Self {
             records_mirror: mirror,
             source_mirror,
-            submodules: Vec::new(),
+            submodules,
             // What is built again takes nothing from a checkout.
             checkout: checkout.filter(|_| !matches!(request.config, ConfigSource::Archive(_))),
             tag,
@@ -131,8 +140,17 @@ impl Inputs {
             &self.layout,
             &self.resolved.base,
             &places,
+            &self.pinned(),
             draft,
         )?)
+    }
+
+    fn pinned(&self) -> Vec<Pinned> {
+        let pinned = |one: &Submodule| Pinned {
+            path: one.path.clone(),
+            commit: one.commit.id.clone(),
+        };
+        self.submodules.iter().map(pinned).collect()
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -225,12 +243,13 @@ fn clone_others(
 fn clone_source(
     request: &Request,
     written: &str,
+    remote: Option<&str>,
     folder: &Path,
     work: &Path,
     monitor: &dyn Monitor,
 ) -> Result<(Mirror, Option<PathBuf>), BuildError> {
     let location = location(request, SOURCE, written, folder);
-    let mirror = Mirror::clone(&location, &work.join(SOURCE), monitor).map_err(|source| {
+    let mirror = whole::other(&location, remote, &work.join(SOURCE), monitor).map_err(|source| {
         BuildError::Repository {
             name: SOURCE.to_owned(),
             source,

@@ -1,5 +1,6 @@
 //! What a configuration must satisfy beyond its syntax.
 
+use super::remote::is_remote_url;
 use super::{Config, Meaning, SOURCE};
 use crate::layout::RELEASE_BUILDER;
 use crate::path::ArchivePath;
@@ -139,6 +140,8 @@ impl Config {
         });
         let source = self.source.repository.iter();
         let source = source.map(|location| (vec![Key("source"), Key("repository")], location));
+        let remote = || vec![Key("source"), Key("remote")];
+        let source = source.chain(self.source.remote.iter().map(|url| (remote(), url)));
         for (at, location) in others.chain(source) {
             if holds_password(location) {
                 return Err(text.error(
@@ -151,7 +154,14 @@ impl Config {
                 ));
             }
         }
-        Ok(())
+        match &self.source.remote {
+            Some(url) if !is_remote_url(url) => Err(text.error(
+                &remote(),
+                format!("`{url}` is no URL that is fetched from"),
+                Some("give one that begins with https://, ssh://, git:// or file://, or git@host:path".to_owned()),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Names of images, folders and repositories: usable as file names, and used once.

@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::config::is_remote_url;
 use crate::error::IoContext;
 use crate::monitor::{Monitor, Task, Unit};
 
@@ -17,6 +18,7 @@ mod command;
 mod error;
 mod gzip;
 mod object;
+mod proof;
 mod refs;
 mod repository;
 mod signature;
@@ -46,9 +48,8 @@ pub struct Mirror {
     git_dir: PathBuf,
     /// What the user calls the repository, without any password.
     name: String,
-    /// Where the repository that was mirrored keeps its objects and references; none for a URL
-    /// or a bundle.
-    local: Option<PathBuf>,
+    /// The repository on this machine that was mirrored; none for a URL or a bundle.
+    local: Option<Repository>,
 }
 
 impl Mirror {
@@ -85,16 +86,47 @@ impl Mirror {
             git_dir,
             name,
             local: match origin {
-                Origin::Local(repository) => Some(repository.common_dir),
+                Origin::Local(repository) => Some(repository),
                 Origin::Bundle(_) | Origin::Url(_) => None,
             },
         })
     }
 
+    /// Mirrors the repository at `url` in place of `clone`, a clone of it on this machine that
+    /// lacks a part: nothing in the clone is changed, and only what it keeps beside its objects
+    /// is still looked for there. Otherwise as [`clone`](Self::clone).
+    pub fn of_remote(
+        url: &str,
+        clone: Repository,
+        into: &Path,
+        monitor: &dyn Monitor,
+    ) -> Result<Self, GitError> {
+        if !is_remote_url(url) {
+            return Err(GitError::BadName {
+                name: without_userinfo(url),
+                expected: "a URL that is fetched from",
+            });
+        }
+        let mirror = Self::clone(url, into, monitor)?;
+        Ok(mirror.again(Some(clone)))
+    }
+
     /// Where the repository that was mirrored keeps its objects and references, and what Git LFS
     /// and submodules keep beside them; none for a URL or a bundle.
     pub fn local(&self) -> Option<&Path> {
-        self.local.as_deref()
+        let repository = self.local.as_ref()?;
+        Some(&repository.common_dir)
+    }
+
+    /// The same mirror, for another clone of what it mirrors.
+    fn again(&self, local: Option<Repository>) -> Self {
+        Self {
+            git: self.git.clone(),
+            folder: self.folder.clone(),
+            git_dir: self.git_dir.clone(),
+            name: self.name.clone(),
+            local,
+        }
     }
 
     /// A reader of the mirror's objects: one process for all of them.
@@ -156,13 +188,7 @@ impl<'a> Origin<'a> {
 
     fn trusted(&self) -> Vec<&Path> {
         match self {
-            Self::Local(repository) => {
-                vec![
-                    &repository.root,
-                    &repository.git_dir,
-                    &repository.common_dir,
-                ]
-            }
+            Self::Local(repository) => repository.folders(),
             Self::Bundle(_) | Self::Url(_) => Vec::new(),
         }
     }

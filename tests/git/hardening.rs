@@ -74,7 +74,7 @@ fn no_program_that_a_repository_names_is_run() {
     let task = Task::begin(&Silent, "read", None, Unit::Bytes);
     mirror.bundle(&tag, &mut std::io::sink(), &task).unwrap();
     mirror
-        .source_tree(&tag, "a", 1, &mut std::io::sink(), &task)
+        .source_tree(&tag, &[], "a", 1, &mut std::io::sink(), &task)
         .unwrap();
     mirror.tag_signature(&tag, None).unwrap();
     mirror.commit("main").unwrap();

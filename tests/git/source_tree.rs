@@ -16,7 +16,7 @@ fn source_tree(mirror: &Mirror, jobs: usize) -> Result<(Vec<u8>, SourceTree), Gi
     let task = Task::begin(&Silent, "source", None, Unit::Bytes);
     let tag = mirror.tag("v1.0.0")?;
     let mut bytes = Vec::new();
-    let tree = mirror.source_tree(&tag, "product-1.0.0", jobs, &mut bytes, &task)?;
+    let tree = mirror.source_tree(&tag, &[], "product-1.0.0", jobs, &mut bytes, &task)?;
     Ok((bytes, tree))
 }
 
@@ -130,7 +130,7 @@ fn the_bytes_depend_neither_on_threads_nor_on_packing() {
 }
 
 #[test]
-fn a_tree_with_submodules_is_refused_by_path() {
+fn a_tree_with_a_submodule_that_was_not_found_is_refused() {
     let repository = TestRepository::released();
     let commit = repository.git(["rev-parse", "HEAD"]);
     let entry = format!("160000,{commit},vendor/lib");
@@ -138,20 +138,22 @@ fn a_tree_with_submodules_is_refused_by_path() {
     repository.git(["commit", "--quiet", "--message", "submodule"]);
     repository.git(["tag", "--force", "--message", "x", "v1.0.0"]);
     let error = source_tree(&repository.mirror(), 1).unwrap_err();
-    assert!(matches!(error, GitError::Submodules { paths } if paths == ["vendor/lib"]));
+    assert!(matches!(error, GitError::Submodule { path, .. } if path == "vendor/lib"));
 }
 
 #[test]
-fn a_tree_with_git_lfs_pointers_is_refused_by_path() {
+fn git_lfs_pointers_are_archived_as_committed() {
     let repository = TestRepository::new();
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n";
     repository.write("model.bin", pointer.as_bytes());
-    let prose = pointer.to_owned() + &"explained at length\n".repeat(60);
-    repository.write("about-lfs.txt", prose.as_bytes());
     repository.commit_all("pointer");
     repository.tag("v1.0.0");
-    let error = source_tree(&repository.mirror(), 1).unwrap_err();
-    assert!(matches!(error, GitError::LfsPointers { paths } if paths == ["model.bin"]));
+    let (bytes, _) = source_tree(&repository.mirror(), 1).unwrap();
+    let archive = repository.beside("source.tar.gz");
+    fs::write(&archive, bytes).unwrap();
+    let mut tar = Command::new("tar");
+    let output = succeed(tar.arg("-xOzf").arg(archive).arg("product-1.0.0/model.bin"));
+    assert_eq!(output.stdout, pointer.as_bytes());
 }
 
 #[test]
@@ -180,6 +182,6 @@ fn a_stop_ends_the_source_tree() {
     monitor.cancel();
     let task = Task::begin(&monitor, "source", None, Unit::Bytes);
     let tag = mirror.tag("v1.0.0").unwrap();
-    let result = mirror.source_tree(&tag, "a", 1, &mut std::io::sink(), &task);
+    let result = mirror.source_tree(&tag, &[], "a", 1, &mut std::io::sink(), &task);
     assert!(matches!(result, Err(GitError::Cancelled(_))), "{result:?}");
 }

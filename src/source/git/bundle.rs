@@ -6,11 +6,14 @@ use std::path::PathBuf;
 
 use super::command::Process;
 use super::error::GitError;
-use super::{Mirror, Tag};
+use super::repository::is_shallow;
+use super::{Commit, Mirror, Tag};
 use crate::error::IoContext;
 use crate::monitor::Task;
 
 const WHAT: &str = "the bundle of the repository";
+/// The branch that names the commit in the bundle of a submodule, which no tag need name.
+pub(super) const PINNED: &str = "refs/heads/pinned";
 
 impl Mirror {
     /// Writes a bundle of the tag and of all history that it reaches, and nothing else. `git
@@ -20,8 +23,37 @@ impl Mirror {
     /// packed and whatever else it holds. The identity to compare across versions is the tag's
     /// object id.
     pub fn bundle(&self, tag: &Tag, out: &mut dyn Write, task: &Task<'_>) -> Result<(), GitError> {
-        let view = self.view(&tag.object)?;
-        out.write_all(header(tag).as_bytes())
+        let reference = format!("refs/tags/{}", tag.name);
+        self.pack(&tag.commit, &tag.object, &reference, out, task)
+    }
+
+    /// Writes a bundle of one commit and of all history that it reaches, and nothing else, with
+    /// the branch `pinned`; otherwise as [`bundle`](Self::bundle).
+    pub fn bundle_commit(
+        &self,
+        commit: &Commit,
+        out: &mut dyn Write,
+        task: &Task<'_>,
+    ) -> Result<(), GitError> {
+        self.pack(&commit.id, &commit.id, PINNED, out, task)
+    }
+
+    fn pack(
+        &self,
+        commit: &str,
+        object: &str,
+        reference: &str,
+        out: &mut dyn Write,
+        task: &Task<'_>,
+    ) -> Result<(), GitError> {
+        // Such a bundle looks whole, and nobody could clone it.
+        if is_shallow(&self.git_dir)? {
+            return Err(GitError::Shallow {
+                repository: self.name.clone(),
+            });
+        }
+        let view = self.view(object)?;
+        out.write_all(header(commit, object, reference).as_bytes())
             .map_err(|source| GitError::write(WHAT, source))?;
         let mut command = self.git.command();
         command
@@ -33,10 +65,10 @@ impl Mirror {
             .args(["--no-reuse-object", "--threads=1"])
             .args(["--window=10", "--depth=50", "--compression=6"])
             .arg("--delta-base-offset");
-        let mut process = Process::start(command, "packing the history of the tag")?;
+        let mut process = Process::start(command, "packing history")?;
         let mut stdin = process.stdin()?;
         stdin
-            .write_all(format!("{}\n", tag.object).as_bytes())
+            .write_all(format!("{object}\n").as_bytes())
             .map_err(|source| process.pipe(source))?;
         drop(stdin);
         process.stream(out, WHAT, task)
@@ -64,19 +96,16 @@ impl Mirror {
 }
 
 /// The header of a bundle, gitformat-bundle(5): version 3 only where a capability is needed.
-fn header(tag: &Tag) -> String {
-    let start = if is_sha256(&tag.object) {
+fn header(commit: &str, object: &str, reference: &str) -> String {
+    let start = if is_sha256(object) {
         "# v3 git bundle\n@object-format=sha256\n"
     } else {
         "# v2 git bundle\n"
     };
     // HEAD names the same commit, so that a plain `git clone` checks it out.
-    format!(
-        "{start}{} HEAD\n{} refs/tags/{}\n\n",
-        tag.commit, tag.object, tag.name
-    )
+    format!("{start}{commit} HEAD\n{object} {reference}\n\n")
 }
 
-fn is_sha256(object: &str) -> bool {
+pub(super) fn is_sha256(object: &str) -> bool {
     object.len() == 64
 }

@@ -36,7 +36,7 @@ const SETTINGS: [&str; 7] = [
 ];
 
 /// Starts git commands in an environment of its own.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Git {
     /// Takes the place of the user's configuration.
     config: PathBuf,

@@ -156,19 +156,83 @@ pub enum GitError {
         /// The path, with control characters escaped.
         path: String,
     },
-    /// The tree names commits of other repositories.
-    #[error("the tree has submodules, which the archive would lack: {}", paths.join(", "))]
-    #[diagnostic(help("archive each submodule as a repository of its own, or vendor its files"))]
-    Submodules {
-        /// Their paths.
-        paths: Vec<String>,
+    /// A bundle that was written does not hold what it was made of.
+    #[error("{} cannot be cloned into what it was made of", bundle.display())]
+    #[diagnostic(help("check the repository with `git fsck`, and the disk; then build again"))]
+    NotRestored {
+        /// The file.
+        bundle: PathBuf,
     },
-    /// The tree holds pointers to files kept on a Git LFS server.
-    #[error("the tree has Git LFS pointers, and the files behind them would be lacking: {}", paths.join(", "))]
-    #[diagnostic(help("commit the files themselves, or archive them as documents from a folder"))]
-    LfsPointers {
-        /// Their paths.
-        paths: Vec<String>,
+    /// The tag at hand is not the one of the remote from which the rest is fetched.
+    #[error("{repository} has another tag {name} than {remote}")]
+    #[diagnostic(help(
+        "find out which of them was released; then `git fetch --force {remote} refs/tags/{name}:refs/tags/{name}`, or push the right one"
+    ))]
+    TagMoved {
+        /// The repository at hand.
+        repository: String,
+        /// The tag.
+        name: String,
+        /// The remote.
+        remote: String,
+    },
+    /// A submodule cannot be used.
+    #[error("the submodule {path} at commit {commit} cannot be archived")]
+    #[diagnostic(help("{}", help_of(source)))]
+    Submodule {
+        /// Its path from the top of the release's tree.
+        path: String,
+        /// The commit that is pinned.
+        commit: String,
+        /// Why not.
+        source: Box<GitError>,
+    },
+    /// The commit that a submodule is pinned to is nowhere on this machine.
+    #[error("its repository is not at hand, or lacks that commit (its URL is {url:?})")]
+    #[diagnostic(help(
+        "run `git submodule update --init --recursive` in the checkout at the tag, or give source.remote in dhfpack.toml, from which it is then fetched"
+    ))]
+    SubmoduleMissing {
+        /// Its URL as `.gitmodules` has it.
+        url: String,
+    },
+    /// The tree names a commit of another repository and does not say which repository.
+    #[error("the .gitmodules file of its repository has no entry with its path and a URL")]
+    #[diagnostic(help(
+        "add it with `git submodule add URL PATH`, or take it out with `git rm --cached PATH`, and tag the release anew"
+    ))]
+    SubmoduleUnlisted,
+    /// A submodule's name that leads out of the folder of submodules.
+    #[error("its name in .gitmodules, {name:?}, would lead out of the repository")]
+    #[diagnostic(help("git itself refuses such a name; give it a plain one in .gitmodules"))]
+    SubmoduleName {
+        /// The name.
+        name: String,
+    },
+    /// A submodule's URL from which nothing is fetched.
+    #[error("nothing is fetched from its URL {url:?}")]
+    #[diagnostic(help(
+        "https, ssh and git URLs are fetched, and file URLs where source.remote is one; or run `git submodule update --init --recursive` in the checkout"
+    ))]
+    SubmoduleUrl {
+        /// The URL, once resolved against that of the repository that has the submodule.
+        url: String,
+    },
+    /// A submodule's path that no manifest could hold.
+    #[error("the path of the submodule {path} is not valid UTF-8")]
+    #[diagnostic(help("move it with `git mv` and tag the release anew"))]
+    SubmodulePath {
+        /// The path.
+        path: String,
+    },
+    /// More submodules, or deeper ones, than any product has.
+    #[error("there are more than {limit} submodules{what}")]
+    #[diagnostic(help("archive what does not belong to the product on its own"))]
+    SubmoduleCount {
+        /// How many are taken.
+        limit: usize,
+        /// Which are counted: empty, or " inside one another".
+        what: &'static str,
     },
     /// A file or folder could not be used.
     #[error(transparent)]
@@ -186,6 +250,10 @@ fn existing_tags(existing: &[String]) -> String {
         [tag] => format!("did you mean {tag}"),
         tags => format!("its newest tags are {}", tags.join(", ")),
     }
+}
+
+fn help_of(error: &GitError) -> String {
+    error.help().map(|help| help.to_string()).unwrap_or_default()
 }
 
 impl GitError {

@@ -1,5 +1,7 @@
 //! Tags, commits, and the dates and names inside them.
 
+use std::process::Command;
+
 use jiff::Timestamp;
 
 use super::Mirror;
@@ -46,7 +48,7 @@ impl Mirror {
     /// with [`GitError::TagName`] if its tag object was made under another name.
     pub fn tag(&self, name: &str) -> Result<Tag, GitError> {
         require_plain(name, "a tag's name")?;
-        let object = self.tag_object(name)?.ok_or_else(|| self.no_tag(name))?;
+        let object = tag_in(self.command(), name)?.ok_or_else(|| self.no_tag(name))?;
         let mut objects = self.objects()?;
         let (mut kind, mut bytes) = objects.record(&object)?;
         let mut date = None;
@@ -82,6 +84,26 @@ impl Mirror {
         })
     }
 
+    /// Refuses `tag` if the clone at hand has another one of that name: where a clone lacks history
+    /// and its remote is read instead, both must mean the same release. A clone that has the bare
+    /// commit under that name, as some CI systems fetch it, agrees.
+    pub fn require_same_tag(&self, tag: &Tag) -> Result<(), GitError> {
+        let Some(local) = &self.local else {
+            return Ok(());
+        };
+        let mut command = self.git.command();
+        // Listing references starts nothing that the configuration names.
+        command.arg("--git-dir").arg(&local.git_dir);
+        match tag_in(command, &tag.name)? {
+            Some(id) if id != tag.object && id != tag.commit => Err(GitError::TagMoved {
+                repository: local.root.display().to_string(),
+                name: tag.name.clone(),
+                remote: self.name.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// The commit that a branch, a tag or an object id names.
     pub fn commit(&self, rev: &str) -> Result<Commit, GitError> {
         require_plain(rev, "a branch, tag or commit")?;
@@ -115,21 +137,6 @@ impl Mirror {
         Ok(Commit { id, tree })
     }
 
-    fn tag_object(&self, name: &str) -> Result<Option<String>, GitError> {
-        let reference = format!("refs/tags/{name}");
-        let mut command = self.command();
-        command.args(["for-each-ref", "--format=%(objectname) %(refname)"]);
-        command.arg(&reference);
-        // The pattern also matches tags in a folder of that name.
-        let answer = Process::start(command, "looking for a tag")?.capture(ANSWER_LIMIT)?;
-        let text = String::from_utf8_lossy(&answer);
-        let found = text.lines().filter_map(|line| line.split_once(' '));
-        Ok(found
-            .filter(|(id, found)| *found == reference && is_object_id(id))
-            .map(|(id, _)| id.to_owned())
-            .next())
-    }
-
     fn no_tag(&self, name: &str) -> GitError {
         let mut command = self.command();
         command.args([
@@ -161,6 +168,21 @@ impl Mirror {
         let mut objects = self.objects()?;
         Ok(objects.record(&tag.object)?.1)
     }
+}
+
+/// The object of the tag, asked of a git command on a repository.
+fn tag_in(mut command: Command, name: &str) -> Result<Option<String>, GitError> {
+    let reference = format!("refs/tags/{name}");
+    command.args(["for-each-ref", "--format=%(objectname) %(refname)"]);
+    command.arg(&reference);
+    // The pattern also matches tags in a folder of that name.
+    let answer = Process::start(command, "looking for a tag")?.capture(ANSWER_LIMIT)?;
+    let text = String::from_utf8_lossy(&answer);
+    let found = text.lines().filter_map(|line| line.split_once(' '));
+    Ok(found
+        .filter(|(id, found)| *found == reference && is_object_id(id))
+        .map(|(id, _)| id.to_owned())
+        .next())
 }
 
 /// Refuses a name that git could read as an option or as an expression, see git-check-ref-format.

@@ -26,19 +26,8 @@ pub struct Repository {
 pub fn find_repository(start: &Path) -> Result<Repository, GitError> {
     let real = start.canonicalize().at("find", start)?;
     for folder in real.ancestors() {
-        if let Some(git_dir) = git_dir_of(folder)? {
-            let common_dir = match read_pointer(&git_dir.join("commondir"))? {
-                Some(path) => {
-                    let path = git_dir.join(path);
-                    path.canonicalize().at("find", &path)?
-                }
-                None => git_dir.clone(),
-            };
-            return Ok(Repository {
-                root: folder.to_path_buf(),
-                git_dir,
-                common_dir,
-            });
+        if let Some(repository) = Repository::at(folder)? {
+            return Ok(repository);
         }
     }
     Err(GitError::NoRepository {
@@ -47,6 +36,35 @@ pub fn find_repository(start: &Path) -> Result<Repository, GitError> {
 }
 
 impl Repository {
+    /// The repository whose top is `folder` itself, a path without links; none if there is none.
+    pub(super) fn at(folder: &Path) -> Result<Option<Self>, GitError> {
+        let Some(git_dir) = git_dir_of(folder)? else {
+            return Ok(None);
+        };
+        let common_dir = match read_pointer(&git_dir.join("commondir"))? {
+            Some(path) => {
+                let path = git_dir.join(path);
+                path.canonicalize().at("find", &path)?
+            }
+            None => git_dir.clone(),
+        };
+        Ok(Some(Self {
+            root: folder.to_path_buf(),
+            git_dir,
+            common_dir,
+        }))
+    }
+
+    /// Every folder that git asks about before it reads a repository of another user.
+    pub(super) fn folders(&self) -> Vec<&Path> {
+        vec![&self.root, &self.git_dir, &self.common_dir]
+    }
+
+    /// Whether there are no files beside the repository.
+    pub(super) fn is_bare(&self) -> bool {
+        self.root == self.git_dir
+    }
+
     /// Refuses a repository that lacks part of its history or of its files.
     pub(super) fn require_complete(&self) -> Result<(), GitError> {
         let repository = || self.root.display().to_string();

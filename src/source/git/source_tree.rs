@@ -7,20 +7,15 @@ use std::io::{self, Write};
 use super::error::{GitError, printable};
 use super::gzip::Gzip;
 use super::object::ObjectReader;
-use super::{FileKind, GitFile, Mirror, Tag};
+use super::{FileKind, GitFile, Mirror, Submodule, Tag};
 use crate::digest::{HashingWriter, Sha256};
 use crate::monitor::Task;
 
 const WHAT: &str = "the archive of the source code";
 /// The unit of a tar archive (POSIX.1-1988 ustar).
 const RECORD: u64 = 512;
-/// How the content of a Git LFS pointer begins, and how long it is at most.
-const LFS_START: &[u8] = b"version https://git-lfs.github.com/spec/";
-const LFS_LIMIT: u64 = 1024;
 /// The longest target of a symbolic link that any system takes.
 const LINK_LIMIT: u64 = 4096;
-/// How many paths an error names.
-const PATHS_SHOWN: usize = 20;
 
 /// What identifies an archive of the source code, whatever compressed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,55 +27,39 @@ pub struct SourceTree {
 }
 
 impl Mirror {
-    /// Writes the tag's tree as a `.tar.gz` in which every path begins with `prefix/`, compressed
-    /// on `jobs` threads. The task's progress counts bytes before compression. The same tag and
-    /// prefix give the same bytes for one version of this program.
+    /// Writes the tag's tree as a `.tar.gz` in which every path begins with `prefix/`, with the
+    /// files of its submodules in their place, compressed on `jobs` threads. Git LFS pointers stay
+    /// as committed. The task's progress counts bytes before compression. The same tag and prefix
+    /// give the same bytes for one version of this program.
     ///
-    /// Fails with [`GitError::Submodules`] or [`GitError::LfsPointers`] if the tree names content
-    /// that the repository does not hold.
+    /// Fails with [`GitError::SubmoduleMissing`] unless `submodules` has all of them, as
+    /// [`submodules`](Self::submodules) gives them.
     pub fn source_tree(
         &self,
         tag: &Tag,
+        submodules: &[Submodule],
         prefix: &str,
         jobs: usize,
         out: &mut dyn Write,
         task: &Task<'_>,
     ) -> Result<SourceTree, GitError> {
-        let files = self.files(&tag.commit)?;
-        let submodules = paths(&files, |file| file.kind == FileKind::Submodule);
-        if !submodules.is_empty() {
-            return Err(GitError::Submodules { paths: submodules });
-        }
         let gzip = Gzip::new(out, jobs).map_err(failed)?;
         let mut archive = Archive {
             out: HashingWriter::new(gzip),
+            submodules,
             prefix,
             mtime: u64::try_from(tag.date.as_second()).unwrap_or(0),
+            files: 0,
             task,
         };
-        let mut objects = self.objects()?;
-        let mut pointers = Vec::new();
-        for file in &files {
-            if archive.add(file, &mut objects)? {
-                pointers.push(printable(&file.path));
-            }
-        }
-        if !pointers.is_empty() {
-            pointers.truncate(PATHS_SHOWN);
-            return Err(GitError::LfsPointers { paths: pointers });
-        }
+        archive.add_tree(self, &tag.commit, b"")?;
+        let files = archive.files;
         let uncompressed = archive.finish()?;
         Ok(SourceTree {
             uncompressed,
-            files: files.len() as u64,
+            files,
         })
     }
-}
-
-fn paths(files: &[GitFile], wanted: impl Fn(&GitFile) -> bool) -> Vec<String> {
-    let wanted = files.iter().filter(|file| wanted(file));
-    let shown = wanted.take(PATHS_SHOWN);
-    shown.map(|file| printable(&file.path)).collect()
 }
 
 fn failed(source: io::Error) -> GitError {
@@ -89,39 +68,68 @@ fn failed(source: io::Error) -> GitError {
 
 struct Archive<'a, W: Write> {
     out: HashingWriter<Gzip<W>>,
+    submodules: &'a [Submodule],
     prefix: &'a str,
     mtime: u64,
+    files: u64,
     task: &'a Task<'a>,
 }
 
-impl<W: Write> Archive<'_, W> {
-    /// Adds a file; returns whether it is a Git LFS pointer.
-    fn add(&mut self, file: &GitFile, objects: &mut ObjectReader) -> Result<bool, GitError> {
-        let path = [self.prefix.as_bytes(), b"/", &file.path].concat();
+impl<'a, W: Write> Archive<'a, W> {
+    /// Adds all files of a commit, whose paths begin with `above`. Each submodule's follow where
+    /// the tree names it. None can land on another's path, or pass through a link: no path of a
+    /// tree lies below a submodule's or a link's, which [`Mirror::files`] sees to.
+    fn add_tree(&mut self, mirror: &Mirror, commit: &str, above: &[u8]) -> Result<(), GitError> {
+        let mut objects = mirror.objects()?;
+        for file in mirror.files(commit)? {
+            let path = [above, &file.path].concat();
+            if file.kind == FileKind::Submodule {
+                let submodule = self.submodule(&path, &file)?;
+                let below = [&path[..], b"/"].concat();
+                self.add_tree(&submodule.mirror, &submodule.commit.id, &below)?;
+            } else {
+                self.add(&path, &file, &mut objects)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn submodule(&self, path: &[u8], file: &GitFile) -> Result<&'a Submodule, GitError> {
+        let found = self.submodules.iter().find(|known| {
+            known.path.as_bytes() == path && known.commit.id == file.object
+        });
+        found.ok_or_else(|| GitError::Submodule {
+            path: printable(path),
+            commit: file.object.clone(),
+            source: Box::new(GitError::SubmoduleMissing { url: String::new() }),
+        })
+    }
+
+    fn add(
+        &mut self,
+        path: &[u8],
+        file: &GitFile,
+        objects: &mut ObjectReader,
+    ) -> Result<(), GitError> {
+        self.files += 1;
+        let path = [self.prefix.as_bytes(), b"/", path].concat();
         if file.kind == FileKind::Symlink {
             let target = link_target(file, objects)?;
-            self.head(&path, Some(&target), 0, 0o777).map_err(failed)?;
-            return Ok(false);
+            return self.head(&path, Some(&target), 0, 0o777).map_err(failed);
         }
         let mode = match file.kind {
             FileKind::Executable => 0o755,
             _ => 0o644,
         };
         self.head(&path, None, file.size, mode).map_err(failed)?;
-        let mut content = Content {
-            archive: self,
-            start: Vec::new(),
-        };
-        let size = objects.copy(&file.object, &mut content)?;
-        let is_pointer = size < LFS_LIMIT && content.start.starts_with(LFS_START);
+        let size = objects.copy(&file.object, &mut self.task.writer(&mut self.out))?;
         if size != file.size {
             return Err(GitError::Malformed {
                 object: file.object.clone(),
                 expected: "a file of the size that the tree says",
             });
         }
-        self.pad(size).map_err(failed)?;
-        Ok(is_pointer)
+        self.pad(size).map_err(failed)
     }
 
     /// Writes the header of an entry, after GNU long-name entries where a name needs one. Those
@@ -224,25 +232,4 @@ fn link_target(file: &GitFile, objects: &mut ObjectReader) -> Result<Vec<u8>, Gi
         return Err(malformed());
     }
     Ok(target)
-}
-
-/// Passes a file's content on and keeps its first bytes.
-struct Content<'c, 'a, W: Write> {
-    archive: &'c mut Archive<'a, W>,
-    start: Vec<u8>,
-}
-
-impl<W: Write> Write for Content<'_, '_, W> {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let count = self.archive.out.write(data)?;
-        let missing = LFS_START.len().saturating_sub(self.start.len());
-        self.start.extend(data[..count].iter().take(missing));
-        let advanced = self.archive.task.advance(count as u64);
-        advanced.map_err(io::Error::other)?;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
