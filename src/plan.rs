@@ -63,7 +63,7 @@ pub struct Plan {
 /// One thing to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Where: a file, or for an image the folder of its OCI layout.
+    /// Where: a file, or for an image and Git LFS objects a folder.
     pub path: ArchivePath,
     /// The slot it fills.
     pub slot: String,
@@ -85,6 +85,8 @@ pub enum Content {
     Bundle,
     /// The source tree at the release tag.
     SourceTree,
+    /// The Git LFS objects that the history points to: a folder, if there are any.
+    Lfs,
     /// A container image.
     Image(ImageConfig),
     /// A text that says how the slot is filled.
@@ -100,6 +102,7 @@ impl Content {
             }
             Self::Bundle => "git bundle of the release tag and its history".to_owned(),
             Self::SourceTree => "source tree at the release tag".to_owned(),
+            Self::Lfs => "Git LFS objects of the history, if there are any".to_owned(),
             Self::Image(image) => format!("OCI layout of {}", image.source),
             Self::Note(_) => "generated note".to_owned(),
         }
@@ -214,6 +217,7 @@ fn fill_slot(
     if slot.fill.contains(&Fill::Git) {
         add("repository.bundle", Content::Bundle);
         add("source-tree.tar.gz", Content::SourceTree);
+        add("lfs", Content::Lfs);
     }
     if slot.fill.contains(&Fill::Images) {
         for image in &config.images {

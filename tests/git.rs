@@ -1,8 +1,10 @@
 //! The git source: mirrors, tags, bundles, source trees, signatures.
 
+mod attributes;
 mod bundle;
 mod checkout;
 mod hardening;
+mod lfs;
 mod mirror;
 mod signature;
 mod source_tree;

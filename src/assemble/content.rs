@@ -17,6 +17,9 @@ use crate::seal::Written;
 use crate::source::documents::Library;
 use crate::source::image::{self, ImageSource};
 
+mod attributes;
+mod lfs;
+
 /// Writes everything the plan lists into the staging folder.
 pub(super) fn write(
     inputs: &Inputs,
@@ -51,8 +54,9 @@ pub(super) fn write(
         // The engine prepares an export for seconds before its first byte: so images begin first.
         let images = scope.spawn(|| told(writer.images()));
         let git = scope.spawn(|| told(writer.git()));
+        let lfs = scope.spawn(|| told(writer.lfs()));
         let documents = told(writer.documents());
-        join(images).and(join(git)).and(documents)
+        join(images).and(join(git)).and(join(lfs)).and(documents)
     });
     match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),
@@ -168,7 +172,10 @@ impl Writer<'_> {
     fn git(&self) -> Result<Written, BuildError> {
         // Here, while the engine prepares its export, it costs no time.
         self.inputs.report_checkout(self.monitor)?;
-        let mut written = Written::default();
+        let mut written = Written {
+            export_ignore: attributes::list(self.inputs, self.monitor)?,
+            ..Written::default()
+        };
         let tag = &self.inputs.tag;
         for item in &self.plan.items {
             let mut identity = BTreeMap::from([
@@ -259,7 +266,7 @@ impl Writer<'_> {
                         .insert("facts_sha256".to_owned(), Sha256::of(&says).to_string());
                     written.files.push(entry);
                 }
-                Content::Bundle | Content::SourceTree | Content::Image(_) => {}
+                Content::Bundle | Content::SourceTree | Content::Lfs | Content::Image(_) => {}
             }
         }
         Ok(written)

@@ -142,19 +142,6 @@ fn a_tree_with_submodules_is_refused_by_path() {
 }
 
 #[test]
-fn a_tree_with_git_lfs_pointers_is_refused_by_path() {
-    let repository = TestRepository::new();
-    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n";
-    repository.write("model.bin", pointer.as_bytes());
-    let prose = pointer.to_owned() + &"explained at length\n".repeat(60);
-    repository.write("about-lfs.txt", prose.as_bytes());
-    repository.commit_all("pointer");
-    repository.tag("v1.0.0");
-    let error = source_tree(&repository.mirror(), 1).unwrap_err();
-    assert!(matches!(error, GitError::LfsPointers { paths } if paths == ["model.bin"]));
-}
-
-#[test]
 fn a_tree_made_by_hand_to_escape_is_refused() {
     let repository = TestRepository::released();
     let blob = repository.git(["rev-parse", "HEAD:README.md"]);

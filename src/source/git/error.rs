@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use super::lfs::LfsError;
 use crate::error::{Cancelled, IoError};
 
 /// A repository that cannot be read, or that would make an incomplete archive.
@@ -163,12 +164,18 @@ pub enum GitError {
         /// Their paths.
         paths: Vec<String>,
     },
-    /// The tree holds pointers to files kept on a Git LFS server.
-    #[error("the tree has Git LFS pointers, and the files behind them would be lacking: {}", paths.join(", "))]
-    #[diagnostic(help("commit the files themselves, or archive them as documents from a folder"))]
-    LfsPointers {
-        /// Their paths.
-        paths: Vec<String>,
+    /// Files kept by Git LFS are missing or wrong.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Lfs(#[from] Box<LfsError>),
+    /// Far more attributes than anybody writes.
+    #[error(
+        "the .gitattributes files say export-ignore or export-subst in more than {limit} lines"
+    )]
+    #[diagnostic(help("name folders instead of files there, and tag anew"))]
+    TooManyAttributes {
+        /// The limit.
+        limit: usize,
     },
     /// A file or folder could not be used.
     #[error(transparent)]
@@ -188,12 +195,27 @@ fn existing_tags(existing: &[String]) -> String {
     }
 }
 
+impl From<LfsError> for GitError {
+    fn from(error: LfsError) -> Self {
+        Self::Lfs(Box::new(error))
+    }
+}
+
 impl GitError {
     /// A failed write to `what`, told apart from a stop on request that passed through it.
     pub(super) fn write(what: &'static str, source: io::Error) -> Self {
         match source.get_ref() {
             Some(inner) if inner.is::<Cancelled>() => Self::Cancelled(Cancelled),
             _ => Self::Write { what, source },
+        }
+    }
+
+    /// A failed read while `doing` something, told apart from a stop on request that passed
+    /// through it.
+    pub(super) fn read(doing: &'static str, source: io::Error) -> Self {
+        match source.get_ref() {
+            Some(inner) if inner.is::<Cancelled>() => Self::Cancelled(Cancelled),
+            _ => Self::Pipe { doing, source },
         }
     }
 }

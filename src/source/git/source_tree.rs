@@ -14,9 +14,6 @@ use crate::monitor::Task;
 const WHAT: &str = "the archive of the source code";
 /// The unit of a tar archive (POSIX.1-1988 ustar).
 const RECORD: u64 = 512;
-/// How the content of a Git LFS pointer begins, and how long it is at most.
-const LFS_START: &[u8] = b"version https://git-lfs.github.com/spec/";
-const LFS_LIMIT: u64 = 1024;
 /// The longest target of a symbolic link that any system takes.
 const LINK_LIMIT: u64 = 4096;
 /// How many paths an error names.
@@ -34,10 +31,11 @@ pub struct SourceTree {
 impl Mirror {
     /// Writes the tag's tree as a `.tar.gz` in which every path begins with `prefix/`, compressed
     /// on `jobs` threads. The task's progress counts bytes before compression. The same tag and
-    /// prefix give the same bytes for one version of this program.
+    /// prefix give the same bytes for one version of this program. Git LFS pointers stay as they
+    /// were committed.
     ///
-    /// Fails with [`GitError::Submodules`] or [`GitError::LfsPointers`] if the tree names content
-    /// that the repository does not hold.
+    /// Fails with [`GitError::Submodules`] if the tree names content that the repository does not
+    /// hold.
     pub fn source_tree(
         &self,
         tag: &Tag,
@@ -59,15 +57,8 @@ impl Mirror {
             task,
         };
         let mut objects = self.objects()?;
-        let mut pointers = Vec::new();
         for file in &files {
-            if archive.add(file, &mut objects)? {
-                pointers.push(printable(&file.path));
-            }
-        }
-        if !pointers.is_empty() {
-            pointers.truncate(PATHS_SHOWN);
-            return Err(GitError::LfsPointers { paths: pointers });
+            archive.add(file, &mut objects)?;
         }
         let uncompressed = archive.finish()?;
         Ok(SourceTree {
@@ -95,33 +86,26 @@ struct Archive<'a, W: Write> {
 }
 
 impl<W: Write> Archive<'_, W> {
-    /// Adds a file; returns whether it is a Git LFS pointer.
-    fn add(&mut self, file: &GitFile, objects: &mut ObjectReader) -> Result<bool, GitError> {
+    /// Adds a file.
+    fn add(&mut self, file: &GitFile, objects: &mut ObjectReader) -> Result<(), GitError> {
         let path = [self.prefix.as_bytes(), b"/", &file.path].concat();
         if file.kind == FileKind::Symlink {
             let target = link_target(file, objects)?;
-            self.head(&path, Some(&target), 0, 0o777).map_err(failed)?;
-            return Ok(false);
+            return self.head(&path, Some(&target), 0, 0o777).map_err(failed);
         }
         let mode = match file.kind {
             FileKind::Executable => 0o755,
             _ => 0o644,
         };
         self.head(&path, None, file.size, mode).map_err(failed)?;
-        let mut content = Content {
-            archive: self,
-            start: Vec::new(),
-        };
-        let size = objects.copy(&file.object, &mut content)?;
-        let is_pointer = size < LFS_LIMIT && content.start.starts_with(LFS_START);
+        let size = objects.copy(&file.object, &mut Content { archive: self })?;
         if size != file.size {
             return Err(GitError::Malformed {
                 object: file.object.clone(),
                 expected: "a file of the size that the tree says",
             });
         }
-        self.pad(size).map_err(failed)?;
-        Ok(is_pointer)
+        self.pad(size).map_err(failed)
     }
 
     /// Writes the header of an entry, after GNU long-name entries where a name needs one. Those
@@ -226,17 +210,14 @@ fn link_target(file: &GitFile, objects: &mut ObjectReader) -> Result<Vec<u8>, Gi
     Ok(target)
 }
 
-/// Passes a file's content on and keeps its first bytes.
+/// Passes a file's content on and counts it.
 struct Content<'c, 'a, W: Write> {
     archive: &'c mut Archive<'a, W>,
-    start: Vec<u8>,
 }
 
 impl<W: Write> Write for Content<'_, '_, W> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         let count = self.archive.out.write(data)?;
-        let missing = LFS_START.len().saturating_sub(self.start.len());
-        self.start.extend(data[..count].iter().take(missing));
         let advanced = self.archive.task.advance(count as u64);
         advanced.map_err(io::Error::other)?;
         Ok(count)
