@@ -52,7 +52,7 @@ fn no_program_or_address_that_the_repository_names_takes_part_in_a_fetch() {
         return;
     }
     let made = LfsProduct::new();
-    made.move_objects_to_a_remote();
+    let remote = made.move_objects_to_a_remote();
     let marker = made.place.path().join("executed");
     let trap = made.place.path().join("trap");
     let script = format!("#!/bin/sh\necho \"$0 $*\" >> '{}'\n", marker.display());
@@ -90,6 +90,18 @@ fn no_program_or_address_that_the_repository_names_takes_part_in_a_fetch() {
         ("filter.lfs.smudge", program),
     ] {
         git(&repository, ["config", key, value]);
+    }
+    // Git-lfs looks into a remote that is a folder.
+    for (key, value) in [
+        ("lfs.customtransfer.trap.path", program),
+        ("lfs.standalonetransferagent", "trap"),
+        ("core.fsmonitor", program),
+        ("core.pager", program),
+        ("core.sshCommand", program),
+        ("uploadpack.packObjectsHook", program),
+        ("alias.rev-parse", &alias),
+    ] {
+        git(Path::new(&remote), ["config", key, value]);
     }
     for hook in fs::read_dir(repository.join(".git/hooks")).unwrap() {
         fs::copy(&trap, hook.unwrap().path()).unwrap();

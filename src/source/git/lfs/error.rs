@@ -13,8 +13,8 @@ use crate::digest::Sha256;
 pub enum LfsError {
     /// Objects are not at hand.
     #[error(
-        "{repository} lacks {count} of the Git LFS objects that its history points to: {}",
-        shown(files, *count)
+        "{repository} lacks {count} of the Git LFS objects that its history points to, of {}",
+        files.join(", ")
     )]
     #[diagnostic(help(
         "{}let the build fetch them with source.fetch_lfs = true; if nobody has them any more, this history cannot be restored",
@@ -27,7 +27,7 @@ pub enum LfsError {
         command: Option<String>,
         /// How many are missing.
         count: usize,
-        /// The files that stand for the first of them.
+        /// Files that point to them, `…` last if there are more.
         files: Vec<String>,
     },
     /// An object is not what its pointer says.
@@ -90,7 +90,7 @@ pub enum LfsError {
     /// Objects have to be fetched, and git-lfs is missing.
     #[error("Git LFS objects have to be fetched, and git-lfs is not installed")]
     #[diagnostic(help(
-        "install git-lfs, or fetch the objects beforehand on a machine that has it"
+        "install git-lfs and make sure that it is on the PATH, or fetch the objects beforehand on a machine that has it"
     ))]
     NoGitLfs,
     /// Objects have to be fetched, and nothing says from where.
@@ -100,12 +100,4 @@ pub enum LfsError {
         /// The repository.
         repository: String,
     },
-}
-
-fn shown(files: &[String], count: usize) -> String {
-    let more = count.saturating_sub(files.len());
-    match more {
-        0 => files.join(", "),
-        more => format!("{} and {more} more", files.join(", ")),
-    }
 }

@@ -42,26 +42,12 @@ impl Mirror {
             })?,
         };
         let url = self.checked_url(&url)?;
-        self.require_git_lfs()?;
         let git_dir = self.folder.join("lfs.git");
         self.make_pointers(&git_dir, objects)?;
-        let mut command = self.command_in(&git_dir);
-        command.args(["lfs", "fetch", "origin", BRANCH]);
-        // In the environment, where no other user can read it: a URL may hold a password.
-        for (number, (key, value)) in [
-            ("remote.origin.url", url.as_str()),
-            ("lfs.basictransfersonly", "true"),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            command.env(format!("GIT_CONFIG_KEY_{number}"), key);
-            command.env(format!("GIT_CONFIG_VALUE_{number}"), value);
-        }
-        command.env("GIT_CONFIG_COUNT", "2");
+        let command = self.git_lfs_fetch(&git_dir, &url);
         let count = objects.len() as u64;
         let task = Task::begin(monitor, "Git LFS fetch", Some(count), Unit::Items);
-        let mut process = Process::start(command, FETCHING)?;
+        let mut process = Process::start(command, FETCHING).map_err(without_git_lfs)?;
         let mut said = process.patient_stdout(&task)?;
         // Unread, it would block git lfs once the pipe is full.
         io::copy(&mut said, &mut io::sink()).map_err(|source| GitError::read(FETCHING, source))?;
@@ -122,13 +108,29 @@ impl Mirror {
         }
     }
 
-    fn require_git_lfs(&self) -> Result<(), GitError> {
-        let mut command = self.git.command();
-        command.args(["lfs", "version"]);
-        match Process::start(command, "asking git-lfs for its version")?.finish() {
-            Err(GitError::Failed { .. }) => Err(LfsError::NoGitLfs.into()),
-            other => other,
+    /// Fetches into the repository of pointers. Not through git: when that is stopped, what it
+    /// started goes on.
+    fn git_lfs_fetch(&self, git_dir: &Path, url: &str) -> Command {
+        let mut command = Command::new("git-lfs");
+        for (name, value) in self.git.command().get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
         }
+        // In the environment, where no other user can read it: a URL may hold a password.
+        let settings = [
+            ("remote.origin.url", url),
+            ("lfs.basictransfersonly", "true"),
+        ];
+        for (number, (key, value)) in settings.into_iter().enumerate() {
+            command.env(format!("GIT_CONFIG_KEY_{number}"), key);
+            command.env(format!("GIT_CONFIG_VALUE_{number}"), value);
+        }
+        command.env("GIT_CONFIG_COUNT", settings.len().to_string());
+        command.env("GIT_DIR", git_dir).current_dir(git_dir);
+        command.args(["fetch", "origin", BRANCH]);
+        command
     }
 
     /// Makes a repository of one commit, in which every file is a pointer to a wanted object.
@@ -140,7 +142,8 @@ impl Mirror {
         command.args(["init", "--quiet", "--bare", "--template="]);
         command.arg("--").arg(git_dir);
         Process::start(command, "making a repository")?.finish()?;
-        let mut command = self.command_in(git_dir);
+        let mut command = self.git.command();
+        command.arg("--git-dir").arg(git_dir);
         command.args(["fast-import", "--quiet"]);
         let mut process = Process::start(command, "making pointers")?;
         let mut stdin = io::BufWriter::new(process.stdin()?);
@@ -149,13 +152,14 @@ impl Mirror {
         process.finish()?;
         written.map_err(|source| GitError::write("pointers", source))
     }
+}
 
-    fn command_in(&self, git_dir: &Path) -> Command {
-        let mut command = self.git.command();
-        command.arg("--git-dir").arg(git_dir);
-        // `git lfs` looks around where it is started.
-        command.current_dir(git_dir);
-        command
+fn without_git_lfs(error: GitError) -> GitError {
+    match error {
+        GitError::NoGit { source } if source.kind() == io::ErrorKind::NotFound => {
+            LfsError::NoGitLfs.into()
+        }
+        other => other,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where `git lfs` keeps objects beside a repository.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -71,13 +72,18 @@ impl Mirror {
 
     /// The error that these objects, of which it names `most` files, are not at hand.
     pub fn lacks_lfs(&self, objects: &[&LfsObject], most: usize) -> LfsError {
-        let files = objects.iter().take(most).map(|object| object.file.clone());
+        // A file has an object for each of its versions.
+        let all: BTreeSet<&str> = objects.iter().map(|one| one.file.as_str()).collect();
+        let mut files: Vec<String> = all.iter().take(most).map(|&file| file.into()).collect();
+        if all.len() > most {
+            files.push("…".to_owned());
+        }
         let command = || format!("git -C {:?} lfs fetch --all", self.name);
         LfsError::Missing {
             repository: self.name.clone(),
             command: self.local().map(|_| command()),
             count: objects.len(),
-            files: files.collect(),
+            files,
         }
     }
 
