@@ -178,6 +178,14 @@ pub struct LfsIdentity {
     pub bytes: u64,
 }
 
+impl LfsIdentity {
+    /// Where the object with this name lies below the folder.
+    pub fn place(oid: &Sha256) -> String {
+        let oid = oid.to_string();
+        format!("{}/{}/{oid}", &oid[..2], &oid[2..4])
+    }
+}
+
 /// The signature on a git tag or commit, judged by the trust files that the archive holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GitSignature {

@@ -65,7 +65,7 @@ pub struct Plan {
 /// One thing to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Where: a file, or for an image the folder of its OCI layout.
+    /// Where: a file, or for an image and Git LFS objects a folder.
     pub path: ArchivePath,
     /// The slot it fills.
     pub slot: String,
@@ -89,6 +89,8 @@ pub enum Content {
     Submodule(Pinned),
     /// The source tree at the release tag.
     SourceTree,
+    /// The Git LFS objects that the history points to: a folder, if there are any.
+    Lfs,
     /// A container image.
     Image(ImageConfig),
     /// A text that says how the slot is filled.
@@ -108,6 +110,7 @@ impl Content {
                 format!("git bundle of the submodule {path} at {commit}")
             }
             Self::SourceTree => "source tree at the release tag".to_owned(),
+            Self::Lfs => "Git LFS objects of the history, if there are any".to_owned(),
             Self::Image(image) => format!("OCI layout of {}", image.source),
             Self::Note(_) => "generated note".to_owned(),
         }
@@ -227,6 +230,7 @@ fn fill_slot(
         for pinned in pinned::distinct(submodules) {
             add(&pinned.bundle(), Content::Submodule(pinned.clone()));
         }
+        add("lfs", Content::Lfs);
     }
     if slot.fill.contains(&Fill::Images) {
         for image in &config.images {

@@ -13,8 +13,8 @@ use crate::digest::Sha256;
 use crate::error::IoError;
 use crate::layout::Layout;
 use crate::manifest::{
-    self, FileEntry, GitSignature, ImageIdentity, LayoutIdentity, Manifest, Origin, Records,
-    Release, SourceIdentity, SubmoduleIdentity,
+    self, FileEntry, GitSignature, ImageIdentity, LayoutIdentity, LfsIdentity, Manifest, Origin,
+    Records, Release, SourceIdentity, SubmoduleIdentity,
 };
 use crate::monitor::Monitor;
 use crate::path::ArchivePath;
@@ -95,6 +95,10 @@ pub struct Written {
     pub files: Vec<FileEntry>,
     /// Every image.
     pub images: Vec<ImageIdentity>,
+    /// The Git LFS objects among the files.
+    pub lfs: Option<LfsIdentity>,
+    /// Where the source says `export-ignore`; see [`SourceIdentity::export_ignore`].
+    pub export_ignore: Vec<String>,
     /// What was true of this machine only: for the builder's statement, never for the manifest.
     pub observations: BTreeMap<String, String>,
 }
@@ -105,6 +109,8 @@ impl Written {
     pub fn and(mut self, other: Self) -> Self {
         self.files.extend(other.files);
         self.images.extend(other.images);
+        self.lfs = self.lfs.or(other.lfs);
+        self.export_ignore.extend(other.export_ignore);
         self.observations.extend(other.observations);
         self
     }
@@ -138,6 +144,8 @@ pub fn seal(
     notice_old_names(facts, monitor);
     let observations = written.observations;
     let mut manifest = begin_manifest(facts, written.files, written.images);
+    manifest.source.lfs = written.lfs;
+    manifest.source.export_ignore = written.export_ignore;
     let mut add = |entry| manifest.files.push(entry);
     add(store(
         staging,

@@ -1,9 +1,11 @@
 //! The git source: mirrors, tags, bundles, source trees, signatures.
 
+mod attributes;
 mod bundle;
 mod checkout;
 mod complete;
 mod hardening;
+mod lfs;
 mod mirror;
 mod signature;
 mod source_tree;

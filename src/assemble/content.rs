@@ -17,6 +17,8 @@ use crate::seal::Written;
 use crate::source::documents::Library;
 use crate::source::image::{self, ImageSource};
 
+mod attributes;
+mod lfs;
 mod source;
 
 pub(super) use source::submodules;
@@ -55,8 +57,9 @@ pub(super) fn write(
         // The engine prepares an export for seconds before its first byte: so images begin first.
         let images = scope.spawn(|| told(writer.images()));
         let git = scope.spawn(|| told(writer.git()));
+        let lfs = scope.spawn(|| told(writer.lfs()));
         let documents = told(writer.documents());
-        join(images).and(join(git)).and(documents)
+        join(images).and(join(git)).and(join(lfs)).and(documents)
     });
     match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),
@@ -172,7 +175,10 @@ impl Writer<'_> {
     fn git(&self) -> Result<Written, BuildError> {
         // Here, while the engine prepares its export, it costs no time.
         self.inputs.report_checkout(self.monitor)?;
-        let mut written = Written::default();
+        let mut written = Written {
+            export_ignore: attributes::list(self.inputs, self.monitor)?,
+            ..Written::default()
+        };
         for item in &self.plan.items {
             written.files.push(match &item.content {
                 Content::Bundle => self.bundle(item)?,
@@ -234,6 +240,7 @@ impl Writer<'_> {
                 Content::Bundle
                 | Content::Submodule(_)
                 | Content::SourceTree
+                | Content::Lfs
                 | Content::Image(_) => {}
             }
         }

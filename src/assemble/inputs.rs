@@ -249,12 +249,13 @@ fn clone_source(
     monitor: &dyn Monitor,
 ) -> Result<(Mirror, Option<PathBuf>), BuildError> {
     let location = location(request, SOURCE, written, folder);
-    let mirror = whole::other(&location, remote, &work.join(SOURCE), monitor).map_err(|source| {
-        BuildError::Repository {
-            name: SOURCE.to_owned(),
-            source,
-        }
-    })?;
+    let mirror =
+        whole::other(&location, remote, &work.join(SOURCE), monitor).map_err(|source| {
+            BuildError::Repository {
+                name: SOURCE.to_owned(),
+                source,
+            }
+        })?;
     let checkout = PathBuf::from(location);
     Ok((mirror, checkout.is_dir().then_some(checkout)))
 }

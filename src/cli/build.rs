@@ -176,7 +176,7 @@ fn print_plan(plan: &Plan, as_json: bool) -> Result<(), CliError> {
     let mut text = format!("{}\n", plan.name);
     for item in &plan.items {
         let folder = match item.content {
-            Content::Image(_) => "/",
+            Content::Image(_) | Content::Lfs => "/",
             _ => "",
         };
         let content = item.content.describe();

@@ -12,11 +12,13 @@ use crate::error::IoContext;
 use crate::monitor::{Monitor, Task, Unit};
 
 mod allowed_signers;
+mod attributes;
 mod bundle;
 mod checkout;
 mod command;
 mod error;
 mod gzip;
+mod lfs;
 mod object;
 mod proof;
 mod refs;
@@ -29,6 +31,7 @@ mod tree;
 
 pub use checkout::{CheckoutState, Listing};
 pub use error::GitError;
+pub use lfs::{LfsError, LfsObject, LfsObjects, LfsPointer, LfsStore};
 pub use object::ObjectReader;
 pub use refs::{Commit, Tag};
 pub use repository::{Repository, find_repository};

@@ -260,6 +260,7 @@ impl Checker {
             }
         }
         self.check_images(manifest);
+        self.findings.extend(super::lfs::check(manifest));
     }
 
     /// Each image's blobs are named by their digests, and its config is among them.

@@ -66,6 +66,30 @@ fn a_manifest_must_hold_the_images_it_names() {
 }
 
 #[test]
+fn a_git_lfs_object_must_be_named_by_its_digest_and_counted() {
+    let folder = "Design Outputs/Source Code/lfs";
+    let content = Sha256::of(b"x").to_string();
+    let place = format!("{folder}/{}/{}/{content}", &content[..2], &content[2..4]);
+    let with = |path: &str, sha256: &str, objects: u64| {
+        manifest(|m| {
+            m["source"]["lfs"] = json!({ "folder": folder, "objects": objects, "bytes": 1 });
+            let files = m["files"].as_array_mut().unwrap();
+            files.push(json!({ "path": path, "size": 1, "sha256": sha256, "origin": "input" }));
+            files.sort_by_key(|file| file["path"].as_str().unwrap().to_owned());
+        })
+    };
+    assert_eq!(inconsistent(&with(&place, &content, 1)), [""; 0]);
+    let named = "a Git LFS object's name is not its digest";
+    let other = Sha256::of(b"y").to_string();
+    assert_eq!(inconsistent(&with(&place, &other, 1)), [named]);
+    let flat = format!("{folder}/{content}");
+    assert_eq!(inconsistent(&with(&flat, &content, 1)), [named]);
+    let found = inconsistent(&with(&place, &content, 2));
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains("2 Git LFS objects"), "{found:?}");
+}
+
+#[test]
 fn a_document_may_lie_in_a_folder_named_like_one_of_blobs() {
     let found = inconsistent(&manifest(|m| {
         let files = m["files"].as_array_mut().unwrap();

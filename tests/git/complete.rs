@@ -69,7 +69,10 @@ impl Remote {
         let clone = ["-c", "protocol.file.allow=always", "clone", "--quiet"];
         let url = self.url();
         let last = [url.as_str(), target.to_str().unwrap()];
-        git(&self.product.path("."), [&clone[..], options, &last].concat());
+        git(
+            &self.product.path("."),
+            [&clone[..], options, &last].concat(),
+        );
         target
     }
 
@@ -128,10 +131,19 @@ fn an_archive_with_nested_submodules_is_restored_from_its_bundles_alone() {
         let clone = remote.product.path("restored").join(&one.path);
         let bundle = archive.join(one.bundle.as_str());
         let target = clone.to_str().unwrap();
-        git(&archive, ["clone", "--quiet", bundle.to_str().unwrap(), target]);
+        git(
+            &archive,
+            ["clone", "--quiet", bundle.to_str().unwrap(), target],
+        );
         let found = git(&clone, ["rev-parse", "HEAD", "HEAD^{tree}"]);
         assert_eq!(found, format!("{}\n{}", one.commit, one.tree));
-        assert_eq!(git(&clone, ["rev-list", "--count", "HEAD"]).parse::<u32>().unwrap() & !1, 2);
+        assert_eq!(
+            git(&clone, ["rev-list", "--count", "HEAD"])
+                .parse::<u32>()
+                .unwrap()
+                & !1,
+            2
+        );
     }
 }
 
@@ -150,13 +162,19 @@ fn a_shallow_or_partial_clone_builds_what_a_full_one_builds_where_a_remote_is_na
         (remote.clone("shallow", &shallow), "shallow-out"),
         (only_commit, "no-tag-out"),
         (bare_commit, "bare-commit-out"),
-        (remote.clone("partial", &["--filter=blob:none"]), "partial-out"),
+        (
+            remote.clone("partial", &["--filter=blob:none"]),
+            "partial-out",
+        ),
     ] {
         let before = git(&clone, ["count-objects", "-v"]);
         let built = remote.build(&clone, output);
         succeeded(&built);
         assert!(told(&built).contains("source.remote"), "{}", told(&built));
-        assert!(remote.manifest(output) == remote.manifest("full-out"), "{output}");
+        assert!(
+            remote.manifest(output) == remote.manifest("full-out"),
+            "{output}"
+        );
         assert_eq!(git(&clone, ["count-objects", "-v"]), before, "{output}");
     }
 }
@@ -183,7 +201,11 @@ fn a_tag_that_the_remote_has_moved_is_refused() {
     commit_and_tag(&remote.product.repository(), "v2.4.0");
     let output = remote.build(&shallow, "out");
     assert_eq!(output.status.code(), Some(1), "{}", told(&output));
-    assert!(told(&output).contains("another tag v2.4.0"), "{}", told(&output));
+    assert!(
+        told(&output).contains("another tag v2.4.0"),
+        "{}",
+        told(&output)
+    );
 }
 
 #[test]
@@ -253,7 +275,11 @@ impl Bundled {
         let mut command = git_command(&repository);
         command.args(["pack-objects", "--quiet", "--stdout"]);
         let pack = succeed(command.stdin(fs::File::open(list).unwrap())).stdout;
-        let end = self.bytes.windows(2).position(|two| two == b"\n\n").unwrap();
+        let end = self
+            .bytes
+            .windows(2)
+            .position(|two| two == b"\n\n")
+            .unwrap();
         [&self.bytes[..end + 2], &pack].concat()
     }
 }
@@ -274,7 +300,10 @@ fn a_bundle_that_lacks_any_object_is_not_proved() {
     for left_out in all.lines() {
         let bytes = bundled.with_objects(|line| line != left_out);
         let error = bundled.prove(&bytes).unwrap_err();
-        assert!(matches!(error, GitError::Failed { .. }), "{left_out}: {error}");
+        assert!(
+            matches!(error, GitError::Failed { .. }),
+            "{left_out}: {error}"
+        );
     }
 }
 
@@ -286,7 +315,10 @@ fn a_bundle_damaged_or_cut_anywhere_is_not_proved() {
         let mut damaged = bundled.bytes.clone();
         damaged[place] ^= 1;
         assert!(bundled.prove(&damaged).is_err(), "changed at {place}");
-        assert!(bundled.prove(&bundled.bytes[..place]).is_err(), "cut at {place}");
+        assert!(
+            bundled.prove(&bundled.bytes[..place]).is_err(),
+            "cut at {place}"
+        );
     }
 }
 
@@ -297,7 +329,13 @@ fn a_bundle_of_another_commit_under_the_tags_name_is_not_proved() {
     repository.commit_file("other.txt", b"other\n");
     repository.git(["tag", "--force", "--message", "x", "v1.0.0"]);
     let file = repository.beside("other.bundle");
-    repository.git(["bundle", "create", "--quiet", file.to_str().unwrap(), "v1.0.0"]);
+    repository.git([
+        "bundle",
+        "create",
+        "--quiet",
+        file.to_str().unwrap(),
+        "v1.0.0",
+    ]);
     let error = bundled.prove(&fs::read(file).unwrap()).unwrap_err();
     assert!(matches!(error, GitError::NotRestored { .. }), "{error}");
 }

@@ -145,11 +145,17 @@ fn submodules_at_two_levels_are_found_in_the_checkout_without_their_remotes() {
     let found = find(&checkout, None).unwrap();
     assert_eq!(paths(&found), ["vendor/lib", "vendor/lib/deps/inner"]);
     let inner = &found.submodules[1];
-    let head = git(&checkout.join(&inner.path), ["rev-parse", "HEAD", "HEAD^{tree}"]);
+    let head = git(
+        &checkout.join(&inner.path),
+        ["rev-parse", "HEAD", "HEAD^{tree}"],
+    );
     assert_eq!(head, format!("{}\n{}", inner.commit.id, inner.commit.tree));
     assert_eq!(inner.url, "../inner");
     let modules = checkout.join(".git/modules/lib/modules/inner");
-    assert_eq!(inner.mirror.local(), Some(&*modules.canonicalize().unwrap()));
+    assert_eq!(
+        inner.mirror.local(),
+        Some(&*modules.canonicalize().unwrap())
+    );
 }
 
 #[test]
@@ -198,7 +204,10 @@ fn each_pinned_commit_has_a_bundle_with_its_history_and_nothing_else() {
     let heads = git(server.folder.path(), ["bundle", "list-heads", "lib.bundle"]);
     let id = &lib.commit.id;
     assert_eq!(heads, format!("{id} HEAD\n{id} refs/heads/pinned"));
-    git(server.folder.path(), ["clone", "--quiet", "lib.bundle", "lib-clone"]);
+    git(
+        server.folder.path(),
+        ["clone", "--quiet", "lib.bundle", "lib-clone"],
+    );
     let clone = server.path("lib-clone");
     let objects = ["cat-file", "--batch-all-objects", "--batch-check"];
     // Two commits; their trees, one with a folder; two files.
@@ -209,7 +218,10 @@ fn each_pinned_commit_has_a_bundle_with_its_history_and_nothing_else() {
         .unwrap();
     let inner = &found.submodules[1].commit;
     let other = lib.mirror.prove_commit_bundle(&file, inner, &task);
-    assert!(matches!(other, Err(GitError::NotRestored { .. })), "{other:?}");
+    assert!(
+        matches!(other, Err(GitError::NotRestored { .. })),
+        "{other:?}"
+    );
 }
 
 #[test]
@@ -222,7 +234,10 @@ fn a_submodule_whose_path_was_renamed_is_found_by_its_name() {
     let expected = ["third-party", "third-party/deps/inner"];
     assert_eq!(paths(&find(&checkout, None).unwrap()), expected);
     // Nothing of it is checked out: only the folder of modules is left.
-    git(&checkout, ["submodule", "--quiet", "deinit", "--force", "--all"]);
+    git(
+        &checkout,
+        ["submodule", "--quiet", "deinit", "--force", "--all"],
+    );
     assert_eq!(paths(&find(&checkout, None).unwrap()), expected);
 }
 
@@ -239,7 +254,10 @@ fn a_submodule_in_an_older_or_a_linked_checkout_is_found() {
 
     let first = server.clone("first", &[]);
     let linked = server.path("linked");
-    git(&first, ["worktree", "add", "--quiet", linked.to_str().unwrap()]);
+    git(
+        &first,
+        ["worktree", "add", "--quiet", linked.to_str().unwrap()],
+    );
     let update = ["submodule", "--quiet", "update", "--init", "--recursive"];
     server.git("linked", &update);
     assert_eq!(paths(&find(&linked, None).unwrap()).len(), 2);
@@ -275,12 +293,18 @@ fn a_repository_at_two_paths_is_there_twice_with_the_commit_of_each() {
 fn a_commit_that_no_branch_leads_to_any_more_is_found_all_the_same() {
     let server = Server::nested();
     let checkout = server.checkout();
-    server.git("lib", &["commit", "--quiet", "--amend", "--message", "other"]);
+    server.git(
+        "lib",
+        &["commit", "--quiet", "--amend", "--message", "other"],
+    );
     let lib = checkout.join("vendor/lib");
     git(&lib, ["fetch", "--quiet", "--force"]);
     git(&lib, ["checkout", "--quiet", "--detach", "origin/main"]);
     let found = find(&checkout, None).unwrap();
-    assert_ne!(git(&lib, ["rev-parse", "HEAD"]), found.submodules[0].commit.id);
+    assert_ne!(
+        git(&lib, ["rev-parse", "HEAD"]),
+        found.submodules[0].commit.id
+    );
 }
 
 #[test]
@@ -297,15 +321,38 @@ fn a_submodule_that_is_not_at_hand_is_named_with_the_command_that_gets_it() {
     let lib = server.path("lib");
     git(&lib.join("deps/inner"), ["pull", "--quiet"]);
     server.git("lib", &["commit", "--quiet", "--all", "--message", "newer"]);
-    git(&checkout.join("vendor/lib"), ["fetch", "--quiet", "--no-recurse-submodules"]);
+    git(
+        &checkout.join("vendor/lib"),
+        ["fetch", "--quiet", "--no-recurse-submodules"],
+    );
     let product = server.path("product");
-    git(&product.join("vendor/lib"), ["pull", "--quiet", "--no-recurse-submodules"]);
-    server.git("product", &["commit", "--quiet", "--all", "--message", "newer"]);
+    git(
+        &product.join("vendor/lib"),
+        ["pull", "--quiet", "--no-recurse-submodules"],
+    );
+    server.git(
+        "product",
+        &["commit", "--quiet", "--all", "--message", "newer"],
+    );
     server.tag();
-    git(&checkout, ["fetch", "--quiet", "--force", "--tags", "--no-recurse-submodules"]);
-    let error = find(&checkout, None).map(|found| found.submodules).unwrap_err();
+    git(
+        &checkout,
+        [
+            "fetch",
+            "--quiet",
+            "--force",
+            "--tags",
+            "--no-recurse-submodules",
+        ],
+    );
+    let error = find(&checkout, None)
+        .map(|found| found.submodules)
+        .unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("vendor/lib/deps/inner") && text.contains(&pinned), "{text}");
+    assert!(
+        text.contains("vendor/lib/deps/inner") && text.contains(&pinned),
+        "{text}"
+    );
     // With a remote it is fetched, and the checkout stays as it is.
     let remote = server.url("product");
     assert_eq!(paths(&find(&checkout, Some(&remote)).unwrap()).len(), 2);
@@ -319,7 +366,10 @@ fn a_submodule_cloned_in_part_is_refused_or_fetched() {
     git(&server.path("lib/deps/inner"), ["pull", "--quiet"]);
     server.git("lib", &["commit", "--quiet", "--all", "--message", "newer"]);
     git(&server.path("product/vendor/lib"), ["pull", "--quiet"]);
-    server.git("product", &["commit", "--quiet", "--all", "--message", "newer"]);
+    server.git(
+        "product",
+        &["commit", "--quiet", "--all", "--message", "newer"],
+    );
     server.tag();
     server.git("inner", &["config", "uploadpack.allowFilter", "true"]);
     for (name, option) in [("shallow", "--depth=1"), ("partial", "--filter=blob:none")] {
@@ -338,7 +388,10 @@ fn a_submodule_cloned_in_part_is_refused_or_fetched() {
             _ => matches!(error, GitError::Partial { .. }),
         };
         assert!(expected, "{error}");
-        assert!(help.contains("clone") || help.contains("--unshallow"), "{help}");
+        assert!(
+            help.contains("clone") || help.contains("--unshallow"),
+            "{help}"
+        );
         let remote = server.url("product");
         assert_eq!(paths(&find(&checkout, Some(&remote)).unwrap()).len(), 2);
     }
@@ -363,7 +416,10 @@ fn rewrite(server: &Server, name: &str, url: &str) {
     let text = format!("[submodule \"{name}\"]\n\tpath = vendor/lib\n\turl = {url}\n");
     fs::write(server.path("product/.gitmodules"), text).unwrap();
     server.git("product", &["add", ".gitmodules"]);
-    server.git("product", &["commit", "--quiet", "--allow-empty", "--message", "rewrite"]);
+    server.git(
+        "product",
+        &["commit", "--quiet", "--allow-empty", "--message", "rewrite"],
+    );
     server.tag();
 }
 
@@ -398,7 +454,10 @@ fn nothing_is_run_or_read_that_a_submodules_url_names() {
         rewrite(&server, "lib", &format!("\"{url}\""));
         let bare = server.clone("bare", &["--bare"]);
         let (_, error, _) = refusal(find(&bare, Some(&server.url("product"))));
-        assert!(matches!(error, GitError::SubmoduleUrl { .. }), "{url}: {error}");
+        assert!(
+            matches!(error, GitError::SubmoduleUrl { .. }),
+            "{url}: {error}"
+        );
         fs::remove_dir_all(bare).unwrap();
     }
     // A product that comes from elsewhere may not name files of this machine.
@@ -414,10 +473,16 @@ fn a_link_in_the_checkout_does_not_lead_to_a_submodule() {
     let server = Server::nested();
     let plain = server.clone("plain", &[]);
     fs::remove_dir_all(plain.join("vendor")).unwrap();
-    git(server.folder.path(), ["clone", "--quiet", "lib", "elsewhere/lib"]);
+    git(
+        server.folder.path(),
+        ["clone", "--quiet", "lib", "elsewhere/lib"],
+    );
     std::os::unix::fs::symlink(server.path("elsewhere"), plain.join("vendor")).unwrap();
     let (_, error, _) = refusal(find(&plain, None));
-    assert!(matches!(error, GitError::SubmoduleMissing { .. }), "{error}");
+    assert!(
+        matches!(error, GitError::SubmoduleMissing { .. }),
+        "{error}"
+    );
 }
 
 #[test]
@@ -434,11 +499,19 @@ fn a_submodule_below_a_link_of_the_tree_is_refused() {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
     let folder = make(&format!("160000 commit {lib}\tlib\n"));
-    let tree = make(&format!("120000 blob {blob}\tvendor\n040000 tree {folder}\tvendor\n"));
+    let tree = make(&format!(
+        "120000 blob {blob}\tvendor\n040000 tree {folder}\tvendor\n"
+    ));
     let commit = server.git("product", &["commit-tree", "-m", "x", &tree]);
-    server.git("product", &["tag", "--force", "--message", "x", "v1.0.0", &commit]);
+    server.git(
+        "product",
+        &["tag", "--force", "--message", "x", "v1.0.0", &commit],
+    );
     let error = find(&server.path("product"), None).map(|found| found.submodules);
-    assert!(matches!(error, Err(GitError::UnsafePath { .. })), "{error:?}");
+    assert!(
+        matches!(error, Err(GitError::UnsafePath { .. })),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -456,7 +529,10 @@ fn a_path_that_is_not_text_is_refused() {
     server.git("product", &["commit", "--quiet", "--message", "x"]);
     server.tag();
     let error = find(&server.path("product"), None).map(|found| found.submodules);
-    assert!(matches!(error, Err(GitError::SubmodulePath { .. })), "{error:?}");
+    assert!(
+        matches!(error, Err(GitError::SubmodulePath { .. })),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -474,5 +550,8 @@ fn submodules_inside_one_another_have_a_limit() {
     server.tag();
     let bare = server.clone("bare", &["--bare"]);
     let error = find(&bare, Some(&server.url(name))).map(|found| found.submodules);
-    assert!(matches!(error, Err(GitError::SubmoduleCount { .. })), "{error:?}");
+    assert!(
+        matches!(error, Err(GitError::SubmoduleCount { .. })),
+        "{error:?}"
+    );
 }

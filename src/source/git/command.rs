@@ -116,9 +116,18 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts `command` with its standard streams piped.
-    pub(super) fn start(mut command: Command, doing: &'static str) -> Result<Self, GitError> {
+    pub(super) fn start(command: Command, doing: &'static str) -> Result<Self, GitError> {
+        Self::start_fed(command, Stdio::piped(), doing)
+    }
+
+    /// As [`Process::start`], with another standard input: what another process writes.
+    pub(super) fn start_fed(
+        mut command: Command,
+        stdin: Stdio,
+        doing: &'static str,
+    ) -> Result<Self, GitError> {
         let mut child = command
-            .stdin(Stdio::piped())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -149,6 +158,19 @@ impl Process {
     /// The process's standard output.
     pub(super) fn stdout(&mut self) -> Result<ChildStdout, GitError> {
         self.child.stdout.take().ok_or_else(|| self.taken())
+    }
+
+    /// The process's standard output; waiting for it breaks off with [`Cancelled`] inside its
+    /// error once the task is stopped.
+    pub(super) fn patient_stdout<'t>(
+        &mut self,
+        task: &'t Task<'_>,
+    ) -> Result<impl Read + use<'t>, GitError> {
+        Ok(Patient {
+            chunks: read_aside(self.stdout()?),
+            chunk: io::Cursor::default(),
+            task,
+        })
     }
 
     fn taken(&self) -> GitError {
@@ -278,6 +300,31 @@ fn read_aside(mut stdout: ChildStdout) -> Receiver<io::Result<Vec<u8>>> {
         }
     });
     receiver
+}
+
+/// Reads what a thread reads from a pipe, and asks meanwhile whether to stop.
+struct Patient<'t, 'a> {
+    chunks: Receiver<io::Result<Vec<u8>>>,
+    chunk: io::Cursor<Vec<u8>>,
+    task: &'t Task<'a>,
+}
+
+impl Read for Patient<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let count = self.chunk.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            match self.chunks.recv_timeout(TICK) {
+                Ok(chunk) => self.chunk = io::Cursor::new(chunk?),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.task.advance(0).map_err(io::Error::other)?;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+            }
+        }
+    }
 }
 
 fn keep_tail(mut pipe: impl Read, tail: &Mutex<Vec<u8>>) {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use super::lfs::LfsError;
 use crate::error::{Cancelled, IoError};
 
 /// A repository that cannot be read, or that would make an incomplete archive.
@@ -234,6 +235,19 @@ pub enum GitError {
         /// Which are counted: empty, or " inside one another".
         what: &'static str,
     },
+    /// Files kept by Git LFS are missing or wrong.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Lfs(#[from] Box<LfsError>),
+    /// Far more attributes than anybody writes.
+    #[error(
+        "the .gitattributes files say export-ignore or export-subst in more than {limit} lines"
+    )]
+    #[diagnostic(help("name folders instead of files there, and tag anew"))]
+    TooManyAttributes {
+        /// The limit.
+        limit: usize,
+    },
     /// A file or folder could not be used.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -253,7 +267,16 @@ fn existing_tags(existing: &[String]) -> String {
 }
 
 fn help_of(error: &GitError) -> String {
-    error.help().map(|help| help.to_string()).unwrap_or_default()
+    error
+        .help()
+        .map(|help| help.to_string())
+        .unwrap_or_default()
+}
+
+impl From<LfsError> for GitError {
+    fn from(error: LfsError) -> Self {
+        Self::Lfs(Box::new(error))
+    }
 }
 
 impl GitError {
@@ -262,6 +285,15 @@ impl GitError {
         match source.get_ref() {
             Some(inner) if inner.is::<Cancelled>() => Self::Cancelled(Cancelled),
             _ => Self::Write { what, source },
+        }
+    }
+
+    /// A failed read while `doing` something, told apart from a stop on request that passed
+    /// through it.
+    pub(super) fn read(doing: &'static str, source: io::Error) -> Self {
+        match source.get_ref() {
+            Some(inner) if inner.is::<Cancelled>() => Self::Cancelled(Cancelled),
+            _ => Self::Pipe { doing, source },
         }
     }
 }
