@@ -66,6 +66,10 @@ pub struct Facts<'a> {
     pub tag: &'a Tag,
     /// Its signature.
     pub tag_signature: &'a GitSignature,
+    /// The signature on its commit.
+    pub commit_signature: &'a GitSignature,
+    /// Each file that says who may sign: its path in the archive, and its text.
+    pub trust_files: &'a [(&'static str, String)],
     /// The records' revision.
     pub records: &'a Records,
 }
@@ -149,6 +153,9 @@ pub fn seal(
         facts.layout_text.as_bytes(),
         Origin::Input,
     )?);
+    for (path, text) in facts.trust_files {
+        add(store(staging, path, text.as_bytes(), Origin::Input)?);
+    }
     add(generated(
         staging,
         own::RESOLVED,
@@ -247,7 +254,7 @@ fn begin_manifest(
             commit: facts.tag.commit.clone(),
             tree: facts.tag.tree.clone(),
             tag_signature: facts.tag_signature.clone(),
-            commit_signature: None,
+            commit_signature: Some(facts.commit_signature.clone()),
             submodules: Vec::new(),
             lfs: None,
             export_ignore: Vec::new(),
