@@ -1,3 +1,5 @@
+mod openpgp;
+
 use std::fs;
 use std::process::Command;
 
