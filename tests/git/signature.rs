@@ -1,4 +1,6 @@
+mod archived;
 mod openpgp;
+mod x509;
 
 use std::fs;
 use std::process::Command;

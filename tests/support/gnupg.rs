@@ -104,6 +104,24 @@ impl Gnupg {
         text.replace(":-----BEGIN", "-----BEGIN")
     }
 
+    /// Takes a PKCS #12 file without a password into `gpgsm`, and trusts the root above its
+    /// certificate; no revocation list is asked for.
+    pub(crate) fn add_certificate(&self, p12: &Path, root: &Path) {
+        let configuration = "batch\ndisable-crl-checks\npinentry-mode loopback\n";
+        fs::write(self.path("gpgsm.conf"), configuration).unwrap();
+        let mut openssl = Command::new("openssl");
+        let print = openssl.args(["x509", "-noout", "-fingerprint", "-sha1", "-in"]);
+        let printed = String::from_utf8(succeed(print.arg(root)).stdout).unwrap();
+        let (_, fingerprint) = printed.trim().split_once('=').unwrap();
+        let line = format!("{fingerprint} S relax\n");
+        fs::write(self.path("trustlist.txt"), line).unwrap();
+        for (file, options) in [(root, &[][..]), (p12, &["--passphrase-fd", "0"])] {
+            let mut gpgsm = Command::new("gpgsm");
+            let command = gpgsm.env("GNUPGHOME", self.home()).args(options);
+            succeed(command.stdin(Stdio::null()).arg("--import").arg(file));
+        }
+    }
+
     /// Runs git in a repository, with this home.
     pub(crate) fn git(&self, repository: &TestRepository, arguments: &[&str]) {
         let mut command = git_command(&repository.path());
