@@ -10,7 +10,7 @@ use crate::archive::{ArchiveError, Form, Staging};
 use crate::config::ResolvedConfig;
 use crate::digest::Sha256;
 use crate::error::{Cancelled, IoError};
-use crate::manifest::{GitSignatureStatus, Manifest, Records};
+use crate::manifest::{GitSignature, Manifest, Records};
 use crate::monitor::Monitor;
 use crate::plan::{Plan, PlanError};
 use crate::seal::{self, SealError, Signing};
@@ -24,6 +24,7 @@ mod configuration;
 mod content;
 mod inputs;
 mod overrides;
+mod signatures;
 mod whole;
 
 use inputs::Inputs;
@@ -203,16 +204,31 @@ pub enum BuildError {
         /// What is wrong with it.
         problems: Vec<String>,
     },
-    /// The tag's signature is not what the configuration requires.
-    #[error("the tag `{tag}` {status}; a good signature is required")]
+    /// A signature is bad, or not what the configuration requires.
+    #[error("{what} has {signature}; a good signature is required")]
     #[diagnostic(help(
-        "sign the tag with a key that source.allowed_signers names, or mend that file at the records' revision"
+        "sign with a key that source.allowed_signers, source.openpgp_keys or source.x509_certificates names, or mend that file at the records' revision"
     ))]
-    TagSignature {
-        /// The tag.
-        tag: String,
+    Signature {
+        /// The tag or commit, in words.
+        what: String,
         /// What was found.
-        status: GitSignatureStatus,
+        signature: Box<GitSignature>,
+    },
+    /// A file that is to say who may sign does not.
+    #[error("source.{key} cannot be used: {path} at `{rev}`: {reason}")]
+    #[diagnostic(help(
+        "commit public keys in armour (`gpg --armor --export`), certificates in PEM form, or an allowed signers file"
+    ))]
+    TrustFile {
+        /// The key in the configuration.
+        key: &'static str,
+        /// The file.
+        path: String,
+        /// The records' revision.
+        rev: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A name given on the command line is not in the configuration.
     #[error("the configuration has no {kind} named `{name}`")]
@@ -267,8 +283,10 @@ pub fn build(
             layout: &inputs.layout,
             layout_text: &inputs.layout_text,
             tag: &inputs.tag,
-            tag_signature: &inputs.tag_signature,
             submodules: &submodules,
+            tag_signature: &inputs.signatures.tag,
+            commit_signature: &inputs.signatures.commit,
+            trust_files: &inputs.signatures.trust_files,
             records: &inputs.records,
         },
         content,

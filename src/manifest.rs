@@ -197,24 +197,57 @@ pub struct GitSignature {
     /// The signing key's fingerprint, in the notation usual for its kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// Who the allowed signers file says holds that key.
+    /// Who holds that key: the principals of the allowed signers file, the key's user id, or the
+    /// name in the certificate. Only of a good signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signer: Option<String>,
+    /// Why it is not good, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
-/// What is known of a tag's signature.
+impl GitSignature {
+    /// That there is no signature.
+    pub const NONE: Self = Self {
+        status: GitSignatureStatus::None,
+        kind: None,
+        key: None,
+        signer: None,
+        reason: None,
+    };
+}
+
+impl std::fmt::Display for GitSignature {
+    /// As in "the tag … has a good signature by ada@example.com (ssh key SHA256:…)".
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.status)?;
+        if let Some(signer) = &self.signer {
+            write!(f, " by {signer}")?;
+        }
+        if let (Some(kind), Some(key)) = (&self.kind, &self.key) {
+            write!(f, " ({kind} key {key})")?;
+        }
+        match &self.reason {
+            Some(reason) => write!(f, ": {reason}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What is known of the signature on a tag or commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GitSignatureStatus {
-    /// The tag carries none.
+    /// There is none.
     None,
-    /// It does not match the tag's content.
+    /// It does not match what it is on, or is malformed.
     Bad,
-    /// It matches, and the configured allowed signers name its key.
+    /// It matches, and a trust file names its key as one that could sign at that time.
     Good,
-    /// It matches the key inside it; nobody was named who may use that key.
+    /// No trust file names its key as one that could sign at that time. An SSH or X.509 signature
+    /// holds its key and matches it; an `OpenPGP` signature only names its key.
     UnknownSigner,
-    /// A kind of signature that was recorded but not checked.
+    /// It cannot be judged: its algorithms are not supported or prove nothing.
     NotChecked,
 }
 
@@ -222,13 +255,11 @@ impl std::fmt::Display for GitSignatureStatus {
     /// As in "the tag … has a good signature".
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::None => "has no signature",
-            Self::Bad => "has a signature that does not match it",
-            Self::Good => "has a good signature",
-            Self::UnknownSigner => {
-                "has a valid signature by a key that source.allowed_signers does not name"
-            }
-            Self::NotChecked => "has a signature of a kind that is recorded and not checked",
+            Self::None => "no signature",
+            Self::Bad => "a signature that does not match it",
+            Self::Good => "a good signature",
+            Self::UnknownSigner => "a signature by nobody whom a trust file lets sign",
+            Self::NotChecked => "a signature that cannot be judged",
         })
     }
 }

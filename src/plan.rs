@@ -35,13 +35,22 @@ pub mod own {
     pub const RESOLVED: &str = "Release Record/Configuration/resolved.json";
     /// The layout as it was read.
     pub const LAYOUT: &str = "Release Record/Configuration/layout.toml";
+    /// Who may sign with SSH keys, as it was read.
+    pub const ALLOWED_SIGNERS: &str = "Release Record/Configuration/allowed_signers";
+    /// The `OpenPGP` keys that may sign, as they were read.
+    pub const OPENPGP_KEYS: &str = "Release Record/Configuration/openpgp-keys.asc";
+    /// The certificates that may sign or certify signers, as they were read.
+    pub const X509_CERTIFICATES: &str = "Release Record/Configuration/x509-certificates.pem";
     /// All of them, and the manifest's own.
-    pub const ALL: [&str; 9] = [
+    pub const ALL: [&str; 12] = [
         RELEASE,
         CROSSWALK,
         CONFIG,
         RESOLVED,
         LAYOUT,
+        ALLOWED_SIGNERS,
+        OPENPGP_KEYS,
+        X509_CERTIFICATES,
         super::manifest::PAGE,
         super::manifest::MANIFEST,
         super::manifest::SUMS,

@@ -68,6 +68,10 @@ pub struct Facts<'a> {
     pub tag_signature: &'a GitSignature,
     /// The submodules of its tree.
     pub submodules: &'a [SubmoduleIdentity],
+    /// The signature on its commit.
+    pub commit_signature: &'a GitSignature,
+    /// Each file that says who may sign: its path in the archive, and its text.
+    pub trust_files: &'a [(&'static str, String)],
     /// The records' revision.
     pub records: &'a Records,
 }
@@ -159,6 +163,9 @@ pub fn seal(
         facts.layout_text.as_bytes(),
         Origin::Input,
     )?);
+    for (path, text) in facts.trust_files {
+        add(store(staging, path, text.as_bytes(), Origin::Input)?);
+    }
     add(generated(
         staging,
         own::RESOLVED,
@@ -257,7 +264,7 @@ fn begin_manifest(
             commit: facts.tag.commit.clone(),
             tree: facts.tag.tree.clone(),
             tag_signature: facts.tag_signature.clone(),
-            commit_signature: None,
+            commit_signature: Some(facts.commit_signature.clone()),
             submodules: facts.submodules.to_vec(),
             lfs: None,
             export_ignore: Vec::new(),

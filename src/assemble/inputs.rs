@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::checks::{judge_tag, report_checkout};
+use super::checks::report_checkout;
 use super::configuration::{self, Configuration, read_text};
 use super::overrides;
+use super::signatures::{self, Signatures};
 use super::whole;
 use super::{BuildError, ConfigSource, Request};
 use crate::config::{Config, ResolvedConfig, SOURCE};
 use crate::layout::{self, Layout};
-use crate::manifest::{GitSignature, Records};
+use crate::manifest::Records;
 use crate::monitor::Monitor;
 use crate::plan::{Pinned, Place, Plan};
 use crate::source::documents::Library;
@@ -27,7 +28,7 @@ pub(super) struct Inputs {
     /// The checkout to compare with the tag; none where nothing is taken from one.
     checkout: Option<PathBuf>,
     pub(super) tag: Tag,
-    pub(super) tag_signature: GitSignature,
+    pub(super) signatures: Signatures,
     pub(super) records: Records,
     pub(super) resolved: ResolvedConfig,
     pub(super) config_text: TomlText,
@@ -67,10 +68,10 @@ impl Inputs {
         let tag = tagged.tag(&read.tag)?;
         tagged.require_same_tag(&tag)?;
         let (layout, layout_text) = read_layout(request, &mirror, &read)?;
-        let tag_signature = judge_tag(tagged, &mirror, &tag, &read, monitor)?;
         let remote = read.config.source.remote.as_deref();
         let submodules =
             tagged.submodules(&tag.commit, remote, &work.join("submodules"), monitor)?;
+        let signatures = signatures::judge(tagged, &mirror, &tag, &read, monitor)?;
         let others = clone_others(request, &read.config, &folder, work, monitor)?;
         let folders = find_folders(request, &read.config, &folder);
         Ok(Self {
@@ -80,7 +81,7 @@ impl Inputs {
             // What is built again takes nothing from a checkout.
             checkout: checkout.filter(|_| !matches!(request.config, ConfigSource::Archive(_))),
             tag,
-            tag_signature,
+            signatures,
             records: read.records,
             config_text: read.text,
             layout,

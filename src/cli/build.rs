@@ -224,6 +224,7 @@ impl From<BuildError> for CliError {
             | BuildError::NotText { .. }
             | BuildError::TagIsNotVersion { .. }
             | BuildError::BadLayout { .. }
+            | BuildError::TrustFile { .. }
             | BuildError::UnknownName { .. } => Kind::Usage,
             _ => Kind::Failed,
         };

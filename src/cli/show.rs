@@ -93,17 +93,12 @@ fn identity(manifest: &Manifest, digest: &Sha256) -> String {
     }
     row("tag", &release.tag);
     row("source date", &release.source_date.to_string());
+    row("tag signed", &manifest.source.tag_signature.to_string());
     row("commit", &manifest.source.commit);
+    if let Some(signature) = &manifest.source.commit_signature {
+        row("commit signed", &signature.to_string());
+    }
     row("tree", &manifest.source.tree);
-    let signature = &manifest.source.tag_signature;
-    row(
-        "tag signature",
-        &format!(
-            "{:?} {}",
-            signature.status,
-            signature.signer.as_deref().unwrap_or_default()
-        ),
-    );
     for image in &manifest.images {
         row(
             "image",

@@ -97,7 +97,9 @@ fn identity(manifest: &Manifest) -> Markup {
             @if let Some(udi) = &release.udi_pi { (row("UDI-PI", udi)) }
             (row("Tag", &release.tag))
             (row("Source date", &release.source_date.to_string()))
+            (row("Tag signature", &manifest.source.tag_signature.to_string()))
             tr { th { "Commit" } td.digest { (manifest.source.commit) } }
+            @if let Some(signature) = &manifest.source.commit_signature { (row("Commit signature", &signature.to_string())) }
             tr { th { "Tree" } td.digest { (manifest.source.tree) } }
             @for image in &manifest.images {
                 tr { th { "Image " (image.name) } td { span.digest { "sha256:" (image.id) } br; span.muted { (image.platform) } } }

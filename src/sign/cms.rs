@@ -1,6 +1,7 @@
 //! Detached CMS signatures (RFC 5652): making them, and checking every rule that the format
 //! leaves to its reader.
 
+mod foreign;
 #[cfg(feature = "native")]
 mod make;
 mod structure;
@@ -15,6 +16,7 @@ use thiserror::Error;
 use x509_cert::attr::Attribute;
 use x509_cert::time::Time;
 
+pub use self::foreign::verify_foreign;
 #[cfg(feature = "native")]
 pub use self::make::sign;
 use self::structure::{SignedData, members, strictly};
@@ -117,13 +119,18 @@ pub enum Invalid {
 ///
 /// The encoding must be DER throughout, so that no byte of it can be chosen freely.
 pub fn verify(content: &[u8], der: &[u8]) -> Result<Verified, Invalid> {
+    verify_with(content, der, &[])
+}
+
+/// As [`verify`]; the signer's certificate may also be one of those at hand.
+fn verify_with(content: &[u8], der: &[u8], at_hand: &[Certificate]) -> Result<Verified, Invalid> {
     if der.len() > MAX_SIZE {
         return Err(Invalid::TooLarge { size: der.len() });
     }
     let signed_data = SignedData::from_content_info(der)?;
     let info = single_signer(&signed_data)?;
     let hash = digest_algorithm(&signed_data, &info)?;
-    let (certificate, chain) = certificates(&signed_data, &info.sid)?;
+    let (certificate, chain) = certificates(&signed_data, &info.sid, at_hand)?;
     let key = certificate.public_key().ok_or(Invalid::Key)?;
     if !key.accepts(&info.signature_algorithm, hash) {
         return Err(Invalid::SignatureAlgorithm);
@@ -175,6 +182,7 @@ fn digest_algorithm(signed_data: &SignedData, info: &SignerInfo) -> Result<Hash,
 fn certificates(
     signed_data: &SignedData,
     signer: &SignerIdentifier,
+    at_hand: &[Certificate],
 ) -> Result<(Certificate, Vec<Certificate>), Invalid> {
     let mut found = None;
     let mut others = Vec::new();
@@ -190,7 +198,9 @@ fn certificates(
             return Err(Invalid::Certificate);
         }
     }
+    let mut known = at_hand.iter().filter(|known| identifies(signer, known));
     found
+        .or_else(|| known.next().cloned())
         .map(|certificate| (certificate, others))
         .ok_or(Invalid::Certificate)
 }

@@ -61,6 +61,12 @@ pub enum Distrust {
         /// The signing time.
         at: Timestamp,
     },
+    /// The certificate is for other uses than signing.
+    #[error("the key usage of the certificate of {name:?} does not include digital signatures")]
+    NotForSigning {
+        /// The name in the certificate.
+        name: String,
+    },
     /// The certificate does not allow this use.
     #[error("the certificate of {name:?} may not sign in the role {role:?}: {reason}")]
     NotEntitled {
@@ -79,7 +85,7 @@ impl Distrust {
         match self {
             Self::Unknown { .. } => Code::SignerUnknown,
             Self::OutsideValidity { .. } => Code::SignerOutsideValidity,
-            Self::NotEntitled { .. } => Code::SignerNotEntitled,
+            Self::NotForSigning { .. } | Self::NotEntitled { .. } => Code::SignerNotEntitled,
         }
     }
 }
@@ -101,6 +107,46 @@ impl Trust {
     /// True if nobody is trusted.
     pub fn is_empty(&self) -> bool {
         self.anchors.is_empty()
+    }
+
+    /// The certificates themselves.
+    pub fn certificates(&self) -> Vec<Certificate> {
+        let anchors = self.anchors.iter();
+        anchors.map(|anchor| anchor.certificate.clone()).collect()
+    }
+
+    /// Whether `certificate`, with `others` beside it in its signature, is one of these or
+    /// descends from one, was valid at `time`, and is for signing. Roles are not asked for: this
+    /// is for signatures that state none, such as those on a git tag.
+    pub fn knows(
+        &self,
+        certificate: &Certificate,
+        others: &[Certificate],
+        time: Timestamp,
+    ) -> Result<(), Distrust> {
+        let mut nearest = Path::None;
+        for anchor in &self.anchors {
+            match anchor.path_from(certificate, others, time).0 {
+                Path::Found if certificate.may_sign_data() => return Ok(()),
+                Path::Found => nearest = Path::Found,
+                Path::OutsideValidity if nearest == Path::None => nearest = Path::OutsideValidity,
+                Path::OutsideValidity | Path::None => {}
+            }
+        }
+        let name = certificate.name().unwrap_or_default();
+        Err(match nearest {
+            Path::Found => Distrust::NotForSigning { name },
+            Path::OutsideValidity => Distrust::OutsideValidity {
+                name,
+                from: certificate.not_before(),
+                to: certificate.not_after(),
+                at: time,
+            },
+            Path::None => Distrust::Unknown {
+                name,
+                sha256: certificate.sha256(),
+            },
+        })
     }
 
     /// Whether `certificate`, with `others` beside it in its signature, is trusted to have

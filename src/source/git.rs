@@ -35,6 +35,7 @@ pub use lfs::{LfsError, LfsObject, LfsObjects, LfsPointer, LfsStore};
 pub use object::ObjectReader;
 pub use refs::{Commit, Tag};
 pub use repository::{Repository, find_repository};
+pub use signature::{KeysError, OpenPgpKeys, SignatureKind, Signed};
 pub use source_tree::SourceTree;
 pub use submodule::Submodule;
 pub use tree::{FileKind, GitFile};

@@ -76,7 +76,7 @@ fn no_program_that_a_repository_names_is_run() {
     mirror
         .source_tree(&tag, &[], "a", 1, &mut std::io::sink(), &task)
         .unwrap();
-    mirror.tag_signature(&tag, None).unwrap();
+    mirror.tag_signature(&tag).unwrap();
     mirror.commit("main").unwrap();
     let state = mirror.checkout_state(&repository.path()).unwrap();
     assert_eq!(state.modified.paths, ["a.txt"]);

@@ -1,8 +1,12 @@
+mod archived;
+mod openpgp;
+mod x509;
+
 use std::fs;
 use std::process::Command;
 
 use dhfpack::manifest::{GitSignature, GitSignatureStatus as Status};
-use dhfpack::source::git::Mirror;
+use dhfpack::source::git::{Mirror, SignatureKind};
 
 use crate::support::git::{TestRepository, is_missing, succeed};
 
@@ -23,10 +27,17 @@ fn signed(kind: &str) -> (TestRepository, String) {
     (repository, public)
 }
 
+/// Makes `text` the tag object of this name.
+pub(crate) fn put_tag(repository: &TestRepository, name: &str, text: &str) {
+    fs::write(repository.beside("tag"), text).unwrap();
+    let file = repository.beside("tag");
+    let id = repository.git(["hash-object", "-t", "tag", "-w", file.to_str().unwrap()]);
+    repository.git(["update-ref", &format!("refs/tags/{name}"), &id]);
+}
+
 fn signature(mirror: &Mirror, tag: &str, allowed: Option<&str>) -> GitSignature {
-    mirror
-        .tag_signature(&mirror.tag(tag).unwrap(), allowed)
-        .unwrap()
+    let signed = mirror.tag_signature(&mirror.tag(tag).unwrap()).unwrap();
+    signed.unwrap().judge_ssh(allowed)
 }
 
 #[test]
@@ -80,9 +91,7 @@ fn a_signature_over_another_tag_is_bad() {
         ("garbled", tag.replace("U1NIU0", "V1NIU0")),
     ] {
         let forged = forged.replace("tag v1.0.0\n", &format!("tag {name}\n"));
-        repository.write("forged", forged.as_bytes());
-        let id = repository.git(["hash-object", "-t", "tag", "-w", "forged"]);
-        repository.git(["update-ref", &format!("refs/tags/{name}"), &id]);
+        put_tag(&repository, name, &forged);
         let found = signature(&repository.mirror(), name, Some(&allowed));
         assert_eq!(found.status, Status::Bad, "{name}");
         assert_eq!(found.signer, None);
@@ -105,34 +114,45 @@ fn a_signature_made_for_files_is_no_signature_on_a_tag() {
             .args([repository.beside("key"), file]),
     );
     let other = fs::read_to_string(repository.beside("payload.sig")).unwrap();
-    repository.write("forged", format!("{payload}{other}").as_bytes());
-    let id = repository.git(["hash-object", "-t", "tag", "-w", "forged"]);
-    repository.git(["update-ref", "refs/tags/v1.0.0", &id]);
+    put_tag(&repository, "v1.0.0", &format!("{payload}{other}"));
     let found = signature(&repository.mirror(), "v1.0.0", Some(&format!("a {public}")));
     assert_eq!(found.status, Status::Bad);
 }
 
 #[test]
-fn tags_without_a_signature_and_with_an_unchecked_one_are_told_apart() {
+fn tags_and_commits_without_a_signature_have_none() {
     let repository = TestRepository::released();
     repository.git(["tag", "light"]);
-    let tag = repository.git(["cat-file", "tag", "v1.0.0"]) + "\n";
-    let pgp = tag.replace("tag v1.0.0\n", "tag pgp\n")
-        + "-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----\n";
-    repository.write("pgp", pgp.as_bytes());
-    let id = repository.git(["hash-object", "-t", "tag", "-w", "pgp"]);
-    repository.git(["update-ref", "refs/tags/pgp", &id]);
     let mirror = repository.mirror();
-    for (tag, status, kind) in [
-        ("light", Status::None, None),
-        ("v1.0.0", Status::None, None),
-        ("pgp", Status::NotChecked, Some("openpgp")),
+    for tag in ["light", "v1.0.0"] {
+        let tag = mirror.tag(tag).unwrap();
+        assert_eq!(mirror.tag_signature(&tag).unwrap(), None);
+        assert_eq!(mirror.commit_signature(&tag.commit).unwrap(), None);
+    }
+}
+
+#[test]
+fn a_signature_that_is_malformed_is_bad_whatever_its_kind() {
+    let repository = TestRepository::released();
+    let tag = repository.git(["cat-file", "tag", "v1.0.0"]) + "\n";
+    for (kind, label) in [
+        (SignatureKind::Ssh, "SSH SIGNATURE"),
+        (SignatureKind::OpenPgp, "PGP SIGNATURE"),
+        (SignatureKind::OpenPgp, "PGP MESSAGE"),
+        (SignatureKind::X509, "SIGNED MESSAGE"),
     ] {
-        let found = signature(&mirror, tag, None);
-        assert_eq!(
-            (found.status, found.kind.as_deref()),
-            (status, kind),
-            "{tag}"
-        );
+        let forged = format!("{tag}-----BEGIN {label}-----\n\nAAAA\n-----END {label}-----\n");
+        put_tag(&repository, "v1.0.0", &forged);
+        let mirror = repository.mirror();
+        let tag = mirror.tag("v1.0.0").unwrap();
+        let signed = mirror.tag_signature(&tag).unwrap().unwrap();
+        assert_eq!(signed.kind, kind);
+        if kind != SignatureKind::X509 {
+            let found = match kind {
+                SignatureKind::Ssh => signed.judge_ssh(None),
+                _ => signed.judge_openpgp(None),
+            };
+            assert_eq!(found.status, Status::Bad, "{label}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod engine;
 pub(crate) mod git;
+pub(crate) mod gnupg;
 pub(crate) mod image;
 pub(crate) mod release;
 pub(crate) mod small;

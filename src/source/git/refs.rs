@@ -163,10 +163,10 @@ impl Mirror {
         }
     }
 
-    /// The bytes of a tag object.
-    pub(super) fn tag_bytes(&self, tag: &Tag) -> Result<Vec<u8>, GitError> {
+    /// The bytes of a tag or commit.
+    pub(super) fn record(&self, object: &str) -> Result<Vec<u8>, GitError> {
         let mut objects = self.objects()?;
-        Ok(objects.record(&tag.object)?.1)
+        Ok(objects.record(object)?.1)
     }
 }
 
@@ -214,7 +214,7 @@ fn require_name(name: &str, tag: &[u8]) -> Result<(), GitError> {
 }
 
 /// The value of a header line of a commit or tag; the headers end at the first empty line.
-fn header<'a>(record: &'a [u8], name: &str) -> Option<&'a [u8]> {
+pub(super) fn header<'a>(record: &'a [u8], name: &str) -> Option<&'a [u8]> {
     record
         .split(|byte| *byte == b'\n')
         .take_while(|line| !line.is_empty())
@@ -233,7 +233,7 @@ fn id_in(object: &str, record: &[u8], name: &str) -> Result<String, GitError> {
 }
 
 /// The seconds since 1970 in `Name <address> SECONDS ZONE`.
-fn date_of(object: &str, person: &[u8]) -> Result<Timestamp, GitError> {
+pub(super) fn date_of(object: &str, person: &[u8]) -> Result<Timestamp, GitError> {
     let text = String::from_utf8_lossy(person);
     let seconds = text
         .rsplit_once('>')
