@@ -22,8 +22,11 @@ use crate::toml_file::TomlError;
 mod checks;
 mod configuration;
 mod content;
+mod environment;
 mod inputs;
 mod overrides;
+
+pub use environment::EnvironmentError;
 
 use inputs::Inputs;
 
@@ -139,6 +142,10 @@ pub enum BuildError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Documents(#[from] DocumentsError),
+    /// The build environment cannot be recorded.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Environment(#[from] EnvironmentError),
     /// Writing failed.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -254,8 +261,9 @@ pub fn build(
     staging.refuse_existing(&form.file_name(&inputs.config().archive_name()))?;
     let library = inputs.library()?;
     let mut plan = inputs.plan(&library, request.draft)?;
-    let content = content::write(&inputs, &plan, &library, &staging, request, monitor)?;
+    let mut content = content::write(&inputs, &plan, &library, &staging, request, monitor)?;
     plan.count(&content.files);
+    let build_environment = environment::record(&inputs, &plan, &mut content, monitor)?;
     let sealed = seal::seal(
         &staging,
         &seal::Facts {
@@ -267,6 +275,7 @@ pub fn build(
             tag: &inputs.tag,
             tag_signature: &inputs.tag_signature,
             records: &inputs.records,
+            build_environment: build_environment.as_ref(),
         },
         content,
         signing,

@@ -7,6 +7,12 @@ use crate::digest::Sha256;
 use crate::manifest::{Reference, Superseded};
 
 mod check;
+mod environment;
+
+pub use environment::{
+    BuildEnvironmentConfig, BuilderImageConfig, ImageDigest, NotAnImageDigest, SbomConfig,
+    ToolConfig,
+};
 
 /// The usual name of the file.
 pub const FILE_NAME: &str = "dhfpack.toml";
@@ -33,6 +39,9 @@ pub struct Config {
     /// The container images to archive.
     #[serde(rename = "image", default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<ImageConfig>,
+    /// What the release is built with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build_environment: Option<BuildEnvironmentConfig>,
     /// Folders outside the repository that hold documents.
     #[serde(rename = "folder", default, skip_serializing_if = "Vec::is_empty")]
     pub folders: Vec<FolderConfig>,

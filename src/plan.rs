@@ -13,10 +13,12 @@ use crate::toml_file::{Step, TomlError, TomlText};
 
 mod check;
 mod documents;
+mod environment;
 mod gap;
 mod glob;
 
 pub use documents::{Found, FoundKind, Place};
+pub use environment::{Environment, LockItem, SbomItem};
 pub use gap::Gap;
 
 /// Files that dhfpack itself writes beside those of the layout.
@@ -33,7 +35,9 @@ pub mod own {
     pub const RESOLVED: &str = "Release Record/Configuration/resolved.json";
     /// The layout as it was read.
     pub const LAYOUT: &str = "Release Record/Configuration/layout.toml";
-    /// All of them, and the manifest's own.
+    /// The folder of the lock files.
+    pub const BUILD_ENVIRONMENT: &str = "Release Record/Build Environment";
+    /// All files of them, and the manifest's own.
     pub const ALL: [&str; 9] = [
         RELEASE,
         CROSSWALK,
@@ -58,6 +62,8 @@ pub struct Plan {
     pub slots: Vec<SlotRecord>,
     /// Required slots that nothing fills; empty unless the plan is for a draft.
     pub gaps: Vec<Gap>,
+    /// The files of the build environment, once they were looked for.
+    pub environment: Environment,
 }
 
 /// One thing to write.
@@ -185,6 +191,7 @@ impl Plan {
             items,
             slots,
             gaps,
+            environment: Environment::default(),
         })
     }
 

@@ -13,12 +13,13 @@ use crate::digest::Sha256;
 use crate::error::IoError;
 use crate::layout::Layout;
 use crate::manifest::{
-    self, FileEntry, GitSignature, ImageIdentity, LayoutIdentity, Manifest, Origin, Records,
-    Release, SourceIdentity,
+    self, BuildEnvironment, FileEntry, GitSignature, ImageIdentity, LayoutIdentity, LockFile,
+    Manifest, Origin, Records, Release, SourceIdentity,
 };
 use crate::monitor::Monitor;
 use crate::path::ArchivePath;
 use crate::plan::{Plan, own};
+use crate::sbom::Sbom;
 use crate::sign::{self, Occasion, SignError, Signer};
 use crate::source::git::Tag;
 
@@ -68,6 +69,8 @@ pub struct Facts<'a> {
     pub tag_signature: &'a GitSignature,
     /// The records' revision.
     pub records: &'a Records,
+    /// What the release was built with.
+    pub build_environment: Option<&'a BuildEnvironment>,
 }
 
 impl<'a> Facts<'a> {
@@ -93,6 +96,10 @@ pub struct Written {
     pub files: Vec<FileEntry>,
     /// Every image.
     pub images: Vec<ImageIdentity>,
+    /// Every lock file.
+    pub lock_files: Vec<LockFile>,
+    /// Every SBOM with its digest, in the order of the configuration.
+    pub sboms: Vec<(Sha256, Sbom)>,
     /// What was true of this machine only: for the builder's statement, never for the manifest.
     pub observations: BTreeMap<String, String>,
 }
@@ -103,6 +110,8 @@ impl Written {
     pub fn and(mut self, other: Self) -> Self {
         self.files.extend(other.files);
         self.images.extend(other.images);
+        self.lock_files.extend(other.lock_files);
+        self.sboms.extend(other.sboms);
         self.observations.extend(other.observations);
         self
     }
@@ -253,6 +262,7 @@ fn begin_manifest(
             export_ignore: Vec::new(),
         },
         images,
+        build_environment: facts.build_environment.cloned(),
         slots: facts.plan.slots.clone(),
         amends: None,
         predecessor: config.release.predecessor,
@@ -273,6 +283,8 @@ struct Header<'a> {
     layout: &'a LayoutIdentity,
     source: &'a SourceIdentity,
     images: &'a [ImageIdentity],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    build_environment: Option<&'a BuildEnvironment>,
     slots: &'a [manifest::SlotRecord],
 }
 
@@ -288,6 +300,7 @@ impl<'a> Header<'a> {
             layout: &manifest.layout,
             source: &manifest.source,
             images: &manifest.images,
+            build_environment: manifest.build_environment.as_ref(),
             slots: &manifest.slots,
         }
     }

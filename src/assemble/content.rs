@@ -262,6 +262,7 @@ impl Writer<'_> {
                 Content::Bundle | Content::SourceTree | Content::Image(_) => {}
             }
         }
+        super::environment::write(self.inputs, self.plan, self.staging, &mut written)?;
         Ok(written)
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::checks::{judge_tag, report_checkout};
 use super::configuration::{self, Configuration, read_text};
+use super::environment;
 use super::overrides;
 use super::{BuildError, ConfigSource, Request};
 use crate::config::{Config, ResolvedConfig, SOURCE};
@@ -125,14 +126,16 @@ impl Inputs {
 
     pub(super) fn plan(&self, library: &Library<'_>, draft: bool) -> Result<Plan, BuildError> {
         let places = library.listing();
-        Ok(Plan::resolve(
+        let mut plan = Plan::resolve(
             self.config(),
             &self.config_text,
             &self.layout,
             &self.resolved.base,
             &places,
             draft,
-        )?)
+        )?;
+        environment::plan(self, &mut plan)?;
+        Ok(plan)
     }
 
     pub(super) fn config(&self) -> &Config {
