@@ -17,7 +17,7 @@ mod spdx;
 mod subject;
 
 pub use elements::{Element, Missing};
-pub use subject::{Claim, ClaimKind, Contradiction, Link, Subject, link};
+pub use subject::{Claim, ClaimKind, Contradiction, Identity, Link, Subject, link};
 
 use list::MOST;
 

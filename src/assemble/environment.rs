@@ -18,7 +18,7 @@ use crate::manifest::{
 use crate::monitor::Monitor;
 use crate::path::ArchivePath;
 use crate::plan::{Place, Plan, SbomItem};
-use crate::sbom::{Contradiction, Link, Missing, Sbom, SbomError, Subject, link};
+use crate::sbom::{Contradiction, Identity, Link, Missing, Sbom, SbomError, Subject, link};
 use crate::seal::Written;
 use crate::source::documents::Library;
 
@@ -250,7 +250,7 @@ fn link_image(
     let mut links = Vec::new();
     for image in of_name().filter(|image| platform.is_none_or(|wanted| is_of(image, wanted))) {
         links.push(match subject {
-            Some(subject) => link(subject, image, &manifests(image, written)),
+            Some(subject) => link(subject, &identity(image, written)),
             None => Ok(Link::NoDigest),
         });
     }
@@ -262,12 +262,8 @@ fn link_image(
             known: of_name().map(|image| image.platform.clone()).collect(),
         });
     }
-    let best = links.iter().flatten().min_by_key(|link| match link {
-        Link::Digest => 0,
-        Link::NotComparable => 1,
-        Link::NoDigest => 2,
-    });
-    let link = match (best.copied(), links.into_iter().find_map(Result::err)) {
+    let best = links.iter().flatten().min().copied();
+    let link = match (best, links.into_iter().find_map(Result::err)) {
         (Some(link), _) => link,
         (None, Some(source)) => {
             return Err(EnvironmentError::OtherImage {
@@ -290,13 +286,19 @@ fn is_of(image: &ImageIdentity, wanted: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The digests of the manifests that were written for an image.
-fn manifests(image: &ImageIdentity, written: &Written) -> Vec<Sha256> {
-    let generated = written
-        .files
-        .iter()
-        .filter(|file| file.origin == Origin::Generated);
-    let names = generated.filter_map(|file| file.path.below(image.folder.as_str()));
+/// The digests by which an SBOM may name an image; one that was made from the archive names the
+/// manifest that was written for it.
+fn identity(image: &ImageIdentity, written: &Written) -> Identity {
+    let is_generated = |file: &&FileEntry| file.origin == Origin::Generated;
+    let files = written.files.iter().filter(is_generated);
+    let names = files.filter_map(|file| file.path.below(image.folder.as_str()));
     let blobs = names.filter_map(|name| name.strip_prefix("blobs/sha256/"));
-    blobs.filter_map(|name| name.parse().ok()).collect()
+    let manifests = blobs.filter_map(|name| name.parse().ok());
+    Identity {
+        shown: format!("{} ({})", image.name, image.platform),
+        id: image.id,
+        layers: image.diff_ids.clone(),
+        manifest: image.manifest,
+        others: image.index.into_iter().chain(manifests).collect(),
+    }
 }

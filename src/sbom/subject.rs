@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::digest::Sha256;
-use crate::manifest::ImageIdentity;
 
 /// What an SBOM is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,17 +43,33 @@ pub enum ClaimKind {
     Unclear,
 }
 
-/// How an SBOM and an archived image belong together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// An archived image, or one platform of it, by the digests that an SBOM may name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Its name and platform, for messages.
+    pub shown: String,
+    /// The digest of its config.
+    pub id: Sha256,
+    /// The digests of its uncompressed layers.
+    pub layers: Vec<Sha256>,
+    /// The digest of its manifest in a registry, if it came from one.
+    pub manifest: Option<Sha256>,
+    /// Other digests that name it: of the index that it is in, of the manifest that was written
+    /// when it was archived.
+    pub others: Vec<Sha256>,
+}
+
+/// How an SBOM and an archived image belong together, the firmest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Link {
     /// The SBOM names the image by a digest that is the archived image's.
     Digest,
-    /// The SBOM names no digest: only the configuration says that it belongs to the image.
-    NoDigest,
     /// The SBOM names a digest of a kind that the archive does not record, as that of a manifest
     /// in a registry for an image that was not taken from one.
     NotComparable,
+    /// The SBOM names no digest: only the configuration says that it belongs to the image.
+    NoDigest,
 }
 
 impl Link {
@@ -89,81 +104,93 @@ pub struct Contradiction {
     pub archived: String,
 }
 
-/// Compares a subject with an archived image. `written` are the digests of manifests that were
-/// written for the image when it was archived: an SBOM made from the archive names them.
-pub fn link(
-    subject: &Subject,
-    image: &ImageIdentity,
-    written: &[Sha256],
-) -> Result<Link, Contradiction> {
-    let contradiction = |claim: &Claim, archived: String| Contradiction {
-        field: claim.field,
-        stated: claim.digest,
-        image: format!("{} ({})", image.name, image.platform),
-        archived,
-    };
+/// Compares a subject with an archived image.
+pub fn link(subject: &Subject, image: &Identity) -> Result<Link, Contradiction> {
+    let ids = compare_ids(subject, image)?;
+    let layers = compare_layers(subject, image)?;
+    let known: BTreeSet<Sha256> = std::iter::once(image.id)
+        .chain(image.manifest)
+        .chain(image.others.iter().copied())
+        .collect();
+    let named = compare_named(subject, image, &known)?;
+    let unclear = subject.of_kind(ClaimKind::Unclear).map(|claim| {
+        if known.contains(&claim.digest) {
+            Link::Digest
+        } else {
+            Link::NotComparable
+        }
+    });
+    // What one field proves, another that cannot be compared does not undo.
+    let links = [ids, layers, named].into_iter().chain(unclear);
+    Ok(links.min().unwrap_or(Link::NoDigest))
+}
+
+fn compare_ids(subject: &Subject, image: &Identity) -> Result<Link, Contradiction> {
     let mut result = Link::NoDigest;
-    let of_kind = |kind| {
-        subject
-            .claims
-            .iter()
-            .filter(move |claim| claim.kind == kind)
-    };
-    for claim in of_kind(ClaimKind::ImageId) {
+    for claim in subject.of_kind(ClaimKind::ImageId) {
         if claim.digest != image.id {
-            return Err(contradiction(claim, format!("the id sha256:{}", image.id)));
+            return Err(claim.contradicts(image, format!("the id sha256:{}", image.id)));
         }
         result = Link::Digest;
-    }
-    let stated: BTreeSet<Sha256> = of_kind(ClaimKind::Layer)
-        .map(|claim| claim.digest)
-        .collect();
-    if let Some(first) = of_kind(ClaimKind::Layer).next() {
-        let archived: BTreeSet<Sha256> = image.diff_ids.iter().copied().collect();
-        if stated != archived {
-            let odd = of_kind(ClaimKind::Layer).find(|claim| !archived.contains(&claim.digest));
-            let others = format!("{} other layers", archived.len());
-            return Err(contradiction(odd.unwrap_or(first), others));
-        }
-        result = Link::Digest;
-    }
-    let known: BTreeSet<Sha256> = [Some(image.id), image.manifest, image.index]
-        .into_iter()
-        .flatten()
-        .chain(written.iter().copied())
-        .collect();
-    let fields: BTreeSet<&str> = of_kind(ClaimKind::Image).map(|claim| claim.field).collect();
-    for field in fields {
-        // An image has a digest in each registry: one of a field's has to be known.
-        let mut claims = of_kind(ClaimKind::Image).filter(|claim| claim.field == field);
-        let Some(first) = claims.clone().next() else {
-            continue;
-        };
-        if claims.any(|claim| known.contains(&claim.digest)) {
-            result = Link::Digest;
-            continue;
-        }
-        if let Some(manifest) = image.manifest {
-            return Err(contradiction(
-                first,
-                format!(
-                    "the id sha256:{} and the manifest sha256:{manifest}",
-                    image.id
-                ),
-            ));
-        }
-        if result == Link::NoDigest {
-            result = Link::NotComparable;
-        }
-    }
-    for claim in of_kind(ClaimKind::Unclear) {
-        result = match result {
-            _ if known.contains(&claim.digest) => Link::Digest,
-            Link::NoDigest => Link::NotComparable,
-            settled => settled,
-        };
     }
     Ok(result)
+}
+
+fn compare_layers(subject: &Subject, image: &Identity) -> Result<Link, Contradiction> {
+    let mut claims = subject.of_kind(ClaimKind::Layer);
+    let Some(first) = claims.clone().next() else {
+        return Ok(Link::NoDigest);
+    };
+    let archived: BTreeSet<Sha256> = image.layers.iter().copied().collect();
+    let stated: BTreeSet<Sha256> = claims.clone().map(|claim| claim.digest).collect();
+    if stated == archived {
+        return Ok(Link::Digest);
+    }
+    let odd = claims.find(|claim| !archived.contains(&claim.digest));
+    let layers = format!("{} layers, not the same", archived.len());
+    Err(odd.unwrap_or(first).contradicts(image, layers))
+}
+
+/// An image has another digest in each registry: of those in one field, one has to be known.
+fn compare_named(
+    subject: &Subject,
+    image: &Identity,
+    known: &BTreeSet<Sha256>,
+) -> Result<Link, Contradiction> {
+    let claims = || subject.of_kind(ClaimKind::Image);
+    let mut result = Link::NoDigest;
+    for first in claims() {
+        let mut of_field = claims().filter(|claim| claim.field == first.field);
+        if of_field.any(|claim| known.contains(&claim.digest)) {
+            result = Link::Digest;
+        } else if let Some(manifest) = image.manifest {
+            let archived = format!(
+                "the id sha256:{} and the manifest sha256:{manifest}",
+                image.id
+            );
+            return Err(first.contradicts(image, archived));
+        } else {
+            result = result.min(Link::NotComparable);
+        }
+    }
+    Ok(result)
+}
+
+impl Subject {
+    fn of_kind(&self, kind: ClaimKind) -> impl Iterator<Item = &Claim> + Clone {
+        self.claims.iter().filter(move |claim| claim.kind == kind)
+    }
+}
+
+impl Claim {
+    fn contradicts(&self, image: &Identity, archived: String) -> Contradiction {
+        Contradiction {
+            field: self.field,
+            stated: self.digest,
+            image: image.shown.clone(),
+            archived,
+        }
+    }
 }
 
 /// The digest in `sha256:…`, in `NAME@sha256:…` or in a package URL, where a colon may be escaped.

@@ -145,6 +145,20 @@ fn a_bill_that_cannot_be_read_or_found_stops_the_build_with_its_name() {
     );
 }
 
+#[test]
+fn a_bill_may_come_from_a_folder_and_be_named_by_it() {
+    let small = Small::new(
+        "[[folder]]\nname = \"ci\"\npath = \"../ci\"\n\
+         [[slot]]\nid = \"any\"\nfiles = [\"ci:sbom/*.json\"]\n\
+         [[build_environment.sbom]]\nfile = \"ci:sbom/*.json\"\n",
+    );
+    fs::create_dir_all(small.path("ci/sbom")).unwrap();
+    fs::write(small.path("ci/sbom/a.json"), fixture("cyclonedx-1.5")).unwrap();
+    let environment = &small.release().manifest()["build_environment"];
+    assert_eq!(environment["sboms"][0]["path"], "Any/a.json");
+    assert_eq!(environment["sboms"][0]["format_version"], "1.5");
+}
+
 /// A released product with an image whose layout is beside it, and an SBOM of that image.
 fn with_image(image: &TestImage, sbom: &str, entry: &str) -> Small {
     let layout = format!(

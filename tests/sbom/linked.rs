@@ -1,10 +1,7 @@
 //! Whether a bill is of the archived image.
 
-use std::collections::BTreeMap;
-
 use dhfpack::digest::Sha256;
-use dhfpack::manifest::ImageIdentity;
-use dhfpack::sbom::link;
+use dhfpack::sbom::{Identity, link};
 use serde_json::{Value, json};
 
 use super::{Link, fixture, json as fixture_json, read};
@@ -14,33 +11,29 @@ fn digest(of: &str) -> Sha256 {
 }
 
 /// An image as an engine gives it.
-fn image() -> ImageIdentity {
-    ImageIdentity {
-        name: "install".to_owned(),
-        folder: "Image/install".parse().unwrap(),
+fn image() -> Identity {
+    Identity {
+        shown: "install (linux/amd64)".to_owned(),
         id: digest("config"),
-        diff_ids: vec![digest("layer")],
-        blobs: Vec::new(),
+        layers: vec![digest("layer")],
         manifest: None,
-        index: None,
-        platform: "linux/amd64".to_owned(),
-        labels: BTreeMap::new(),
+        others: vec![digest("written")],
     }
 }
 
 /// An image as a registry gives it.
-fn from_registry() -> ImageIdentity {
-    ImageIdentity {
+fn from_registry() -> Identity {
+    Identity {
         manifest: Some(digest("manifest")),
-        index: Some(digest("index")),
+        others: vec![digest("index"), digest("written")],
         ..image()
     }
 }
 
 /// How the bill and the image belong together; the field that contradicts, if one does.
-fn linked(text: impl ToString, image: &ImageIdentity) -> Result<Link, &'static str> {
+fn linked(text: impl ToString, image: &Identity) -> Result<Link, &'static str> {
     let subject = read(text).unwrap().subject.unwrap();
-    link(&subject, image, &[digest("written")]).map_err(|error| {
+    link(&subject, image).map_err(|error| {
         assert!(
             error.to_string().contains("install (linux/amd64)"),
             "{error}"
@@ -102,7 +95,7 @@ fn an_image_id_or_a_layer_of_another_image_contradicts_whatever_else_agrees() {
         assert_eq!(linked(other, &from_registry()), Err(field));
     }
     let mut more = from_registry();
-    more.diff_ids.push(digest("one more"));
+    more.layers.push(digest("one more"));
     assert_eq!(linked(text, &more), Err("property DiffID"));
 }
 

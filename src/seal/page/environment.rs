@@ -9,6 +9,7 @@ use crate::manifest::{BuildEnvironment, LockFile, SbomRecord};
 pub(super) fn section(environment: &BuildEnvironment) -> Markup {
     html! {
         h2 #environment { "Build environment" }
+        p.muted { "IEC 62304 5.8.5, 8.1.2" }
         table {
             @for image in &environment.images {
                 tr { th { "Builder image" } td { (image.name) br; span.digest { "sha256:" (image.digest) } } }
