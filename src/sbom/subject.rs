@@ -1,6 +1,6 @@
 //! What an SBOM says it is about, and whether that is an archived image.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
@@ -157,11 +157,14 @@ fn compare_named(
     image: &Identity,
     known: &BTreeSet<Sha256>,
 ) -> Result<Link, Contradiction> {
-    let claims = || subject.of_kind(ClaimKind::Image);
+    let mut fields: BTreeMap<&str, (&Claim, bool)> = BTreeMap::new();
+    for claim in subject.of_kind(ClaimKind::Image) {
+        let (_, any) = fields.entry(claim.field).or_insert((claim, false));
+        *any |= known.contains(&claim.digest);
+    }
     let mut result = Link::NoDigest;
-    for first in claims() {
-        let mut of_field = claims().filter(|claim| claim.field == first.field);
-        if of_field.any(|claim| known.contains(&claim.digest)) {
+    for (first, any) in fields.into_values() {
+        if any {
             result = Link::Digest;
         } else if let Some(manifest) = image.manifest {
             let archived = format!(
