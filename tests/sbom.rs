@@ -112,3 +112,21 @@ fn of_many_components_that_lack_something_a_few_are_named() {
         "supplier name of 20 components (c0, c1, c2, c3, c4, …)"
     );
 }
+
+/// As cyclonedx-py 7.5.0 writes it, but for links.
+#[test]
+fn what_a_tool_wrote_is_read_and_what_it_left_out_is_found() {
+    let sbom = read(fixture("cyclonedx-py")).unwrap();
+    assert_eq!(sbom.subject.unwrap().title, "pump-dashboard 2.4.0");
+    let all = [
+        "pump-dashboard 2.4.0",
+        "jsonschema 4.23.0",
+        "packaging 24.2",
+    ];
+    let expected = [
+        missing(Element::SupplierName, &all),
+        missing(Element::UniqueIdentifier, &all[..1]),
+        missing(Element::Timestamp, &[]),
+    ];
+    assert_eq!(sbom.missing, expected);
+}

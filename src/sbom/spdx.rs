@@ -13,14 +13,17 @@ use super::{Sbom, SbomError, Standard};
 const DOCUMENT: &str = "SPDXRef-DOCUMENT";
 
 /// Kinds of external references that others know a package by.
-const IDENTIFIERS: [&str; 7] = [
+const IDENTIFIERS: [&str; 10] = [
     "purl",
+    "maven-central",
+    "npm",
+    "nuget",
+    "bower",
     "cpe22Type",
     "cpe23Type",
     "swid",
     "swh",
     "gitoid",
-    "persistent-id",
 ];
 
 #[derive(Deserialize)]
