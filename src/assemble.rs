@@ -22,10 +22,13 @@ use crate::toml_file::TomlError;
 mod checks;
 mod configuration;
 mod content;
+mod environment;
 mod inputs;
 mod overrides;
 mod signatures;
 mod whole;
+
+pub use environment::EnvironmentError;
 
 use inputs::Inputs;
 
@@ -141,6 +144,10 @@ pub enum BuildError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Documents(#[from] DocumentsError),
+    /// The build environment cannot be recorded.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Environment(#[from] EnvironmentError),
     /// Writing failed.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -271,9 +278,10 @@ pub fn build(
     staging.refuse_existing(&form.file_name(&inputs.config().archive_name()))?;
     let library = inputs.library()?;
     let mut plan = inputs.plan(&library, request.draft)?;
-    let content = content::write(&inputs, &plan, &library, &staging, request, monitor)?;
+    let mut content = content::write(&inputs, &plan, &library, &staging, request, monitor)?;
     plan.count(&content.files);
     let submodules = content::submodules(&inputs, &plan);
+    let build_environment = environment::record(&inputs, &plan, &mut content, monitor)?;
     let sealed = seal::seal(
         &staging,
         &seal::Facts {
@@ -288,6 +296,7 @@ pub fn build(
             commit_signature: &inputs.signatures.commit,
             trust_files: &inputs.signatures.trust_files,
             records: &inputs.records,
+            build_environment: build_environment.as_ref(),
         },
         content,
         signing,

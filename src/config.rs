@@ -7,8 +7,13 @@ use crate::digest::Sha256;
 use crate::manifest::{Reference, Superseded};
 
 mod check;
+mod environment;
 mod remote;
 
+pub use environment::{
+    BuildEnvironmentConfig, BuilderImageConfig, ImageDigest, NotAnImageDigest, SbomConfig,
+    ToolConfig,
+};
 #[cfg(feature = "native")]
 pub(crate) use remote::is_remote_url;
 
@@ -37,6 +42,9 @@ pub struct Config {
     /// The container images to archive.
     #[serde(rename = "image", default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<ImageConfig>,
+    /// What the release is built with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build_environment: Option<BuildEnvironmentConfig>,
     /// Folders outside the repository that hold documents.
     #[serde(rename = "folder", default, skip_serializing_if = "Vec::is_empty")]
     pub folders: Vec<FolderConfig>,

@@ -29,6 +29,7 @@ pub mod layout;
 pub mod manifest;
 #[cfg(feature = "native")]
 pub mod plan;
+pub mod sbom;
 pub mod templates;
 // ── base ──
 pub mod digest;

@@ -14,7 +14,10 @@ use crate::digest::Sha256;
 use crate::layout::Role;
 use crate::path::ArchivePath;
 
+mod environment;
 mod format;
+
+pub use environment::{BuildEnvironment, BuilderImage, LockFile, SbomImage, SbomRecord, Tool};
 
 /// The format number this version writes, and the highest it reads.
 pub const FORMAT: u32 = 1;
@@ -60,6 +63,9 @@ pub struct Manifest {
     pub source: SourceIdentity,
     /// The container images' identities, in the order of the configuration.
     pub images: Vec<ImageIdentity>,
+    /// What the release was built with, where the configuration says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build_environment: Option<BuildEnvironment>,
     /// How each slot of the layout is filled, in the layout's order.
     pub slots: Vec<SlotRecord>,
     /// Manifest digest of the archive that this one is an addendum to.

@@ -13,11 +13,13 @@ use crate::toml_file::{Step, TomlError, TomlText};
 
 mod check;
 mod documents;
+mod environment;
 mod gap;
 mod glob;
 mod pinned;
 
 pub use documents::{Found, FoundKind, Place};
+pub use environment::{Environment, LockItem, SbomItem};
 pub use gap::Gap;
 pub use pinned::Pinned;
 
@@ -41,7 +43,9 @@ pub mod own {
     pub const OPENPGP_KEYS: &str = "Release Record/Configuration/openpgp-keys.asc";
     /// The certificates that may sign or certify signers, as they were read.
     pub const X509_CERTIFICATES: &str = "Release Record/Configuration/x509-certificates.pem";
-    /// All of them, and the manifest's own.
+    /// The folder of the lock files.
+    pub const BUILD_ENVIRONMENT: &str = "Release Record/Build Environment";
+    /// All files of them, and the manifest's own.
     pub const ALL: [&str; 12] = [
         RELEASE,
         CROSSWALK,
@@ -69,6 +73,8 @@ pub struct Plan {
     pub slots: Vec<SlotRecord>,
     /// Required slots that nothing fills; empty unless the plan is for a draft.
     pub gaps: Vec<Gap>,
+    /// The files of the build environment, once they were looked for.
+    pub environment: Environment,
 }
 
 /// One thing to write.
@@ -206,6 +212,7 @@ impl Plan {
             items,
             slots,
             gaps,
+            environment: Environment::default(),
         })
     }
 

@@ -13,12 +13,13 @@ use crate::digest::Sha256;
 use crate::error::IoError;
 use crate::layout::Layout;
 use crate::manifest::{
-    self, FileEntry, GitSignature, ImageIdentity, LayoutIdentity, LfsIdentity, Manifest, Origin,
-    Records, Release, SourceIdentity, SubmoduleIdentity,
+    self, BuildEnvironment, FileEntry, GitSignature, ImageIdentity, LayoutIdentity, LfsIdentity,
+    LockFile, Manifest, Origin, Records, Release, SourceIdentity, SubmoduleIdentity,
 };
 use crate::monitor::Monitor;
 use crate::path::ArchivePath;
 use crate::plan::{Plan, own};
+use crate::sbom::Sbom;
 use crate::sign::{self, Occasion, SignError, Signer};
 use crate::source::git::Tag;
 
@@ -74,6 +75,8 @@ pub struct Facts<'a> {
     pub trust_files: &'a [(&'static str, String)],
     /// The records' revision.
     pub records: &'a Records,
+    /// What the release was built with.
+    pub build_environment: Option<&'a BuildEnvironment>,
 }
 
 impl<'a> Facts<'a> {
@@ -103,6 +106,10 @@ pub struct Written {
     pub lfs: Option<LfsIdentity>,
     /// Where the source says `export-ignore`; see [`SourceIdentity::export_ignore`].
     pub export_ignore: Vec<String>,
+    /// Every lock file.
+    pub lock_files: Vec<LockFile>,
+    /// Every SBOM with its digest, in the order of the configuration.
+    pub sboms: Vec<(Sha256, Sbom)>,
     /// What was true of this machine only: for the builder's statement, never for the manifest.
     pub observations: BTreeMap<String, String>,
 }
@@ -115,6 +122,8 @@ impl Written {
         self.images.extend(other.images);
         self.lfs = self.lfs.or(other.lfs);
         self.export_ignore.extend(other.export_ignore);
+        self.lock_files.extend(other.lock_files);
+        self.sboms.extend(other.sboms);
         self.observations.extend(other.observations);
         self
     }
@@ -270,6 +279,7 @@ fn begin_manifest(
             export_ignore: Vec::new(),
         },
         images,
+        build_environment: facts.build_environment.cloned(),
         slots: facts.plan.slots.clone(),
         amends: None,
         predecessor: config.release.predecessor,
@@ -290,6 +300,8 @@ struct Header<'a> {
     layout: &'a LayoutIdentity,
     source: &'a SourceIdentity,
     images: &'a [ImageIdentity],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    build_environment: Option<&'a BuildEnvironment>,
     slots: &'a [manifest::SlotRecord],
 }
 
@@ -305,6 +317,7 @@ impl<'a> Header<'a> {
             layout: &manifest.layout,
             source: &manifest.source,
             images: &manifest.images,
+            build_environment: manifest.build_environment.as_ref(),
             slots: &manifest.slots,
         }
     }

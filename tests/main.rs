@@ -7,6 +7,7 @@ mod config;
 mod damage;
 mod delivery;
 mod documents;
+mod environment;
 mod git;
 mod golden;
 mod image;
@@ -22,6 +23,7 @@ mod release;
 #[path = "../examples/quickstart/sample.rs"]
 mod sample;
 mod sample_product;
+mod sbom;
 mod sign;
 // Linux's tools in its shell.
 #[cfg(unix)]

@@ -45,6 +45,7 @@ const HISTORY: [Step; 3] = [
             ".gitignore",
             "Dockerfile",
             "README.md",
+            "requirements.lock",
             "src/alarm.py",
             "src/dashboard.py",
             "src/monitor.py",

@@ -244,6 +244,7 @@ impl Writer<'_> {
                 | Content::Image(_) => {}
             }
         }
+        super::environment::write(self.inputs, self.plan, self.staging, &mut written)?;
         Ok(written)
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::checks::report_checkout;
 use super::configuration::{self, Configuration, read_text};
+use super::environment;
 use super::overrides;
 use super::signatures::{self, Signatures};
 use super::whole;
@@ -135,7 +136,7 @@ impl Inputs {
 
     pub(super) fn plan(&self, library: &Library<'_>, draft: bool) -> Result<Plan, BuildError> {
         let places = library.listing();
-        Ok(Plan::resolve(
+        let mut plan = Plan::resolve(
             self.config(),
             &self.config_text,
             &self.layout,
@@ -143,7 +144,9 @@ impl Inputs {
             &places,
             &self.pinned(),
             draft,
-        )?)
+        )?;
+        environment::plan(self, &mut plan)?;
+        Ok(plan)
     }
 
     fn pinned(&self) -> Vec<Pinned> {

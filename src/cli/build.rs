@@ -164,6 +164,7 @@ impl Args {
 }
 
 fn print_plan(plan: &Plan, as_json: bool) -> Result<(), CliError> {
+    let lock_files = &plan.environment.lock_files;
     let gaps: Vec<&str> = plan.gaps.iter().map(|gap| gap.slot.as_str()).collect();
     if as_json {
         let items: Vec<_> = plan
@@ -171,7 +172,16 @@ fn print_plan(plan: &Plan, as_json: bool) -> Result<(), CliError> {
             .iter()
             .map(|item| json!({ "path": item.path, "slot": item.slot, "content": item.content.describe() }))
             .collect();
-        return output::json(&json!({ "name": plan.name, "items": items, "gaps": gaps }));
+        let lock_files: Vec<_> = lock_files
+            .iter()
+            .map(|file| json!({ "path": file.path, "source": file.source }))
+            .collect();
+        return output::json(&json!({
+            "name": plan.name,
+            "items": items,
+            "lock_files": lock_files,
+            "gaps": gaps,
+        }));
     }
     let mut text = format!("{}\n", plan.name);
     for item in &plan.items {
@@ -182,6 +192,10 @@ fn print_plan(plan: &Plan, as_json: bool) -> Result<(), CliError> {
         let content = item.content.describe();
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {}{folder}  ({content})", item.path);
+    }
+    for file in lock_files {
+        let size = file.found.size;
+        let _ = writeln!(text, "  {}  ({size} bytes from the source tree)", file.path);
     }
     if !gaps.is_empty() {
         let _ = writeln!(text, "missing: {}", gaps.join(", "));

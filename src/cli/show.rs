@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use dhfpack::archive::{self, ArchiveError, Records};
 use dhfpack::digest::Sha256;
-use dhfpack::manifest::{self, Filled, Manifest};
+use dhfpack::manifest::{self, BuildEnvironment, Filled, Manifest};
 use dhfpack::sign::{self, SignerReport, Trust};
 use jiff::Timestamp;
 use serde_json::json;
@@ -54,6 +54,9 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
         }));
     }
     let mut text = identity(&manifest, &digest);
+    if let Some(environment) = &manifest.build_environment {
+        build_environment(&mut text, environment);
+    }
     slots(&mut text, &manifest);
     signers(&mut text, &examined.signers);
     // Writing to a string cannot fail.
@@ -108,6 +111,34 @@ fn identity(manifest: &Manifest, digest: &Sha256) -> String {
     row("layout", &manifest.layout.name);
     row("manifest", &digest.to_string());
     text
+}
+
+fn build_environment(text: &mut String, environment: &BuildEnvironment) {
+    text.push_str("\nbuild environment\n");
+    for image in &environment.images {
+        let _ = writeln!(text, "  image      {} sha256:{}", image.name, image.digest);
+    }
+    for tool in &environment.tools {
+        let _ = writeln!(text, "  tool       {} {}", tool.name, tool.version);
+    }
+    for file in &environment.lock_files {
+        let _ = writeln!(text, "  lock file  {}", file.source);
+    }
+    for sbom in &environment.sboms {
+        let (format, version) = (sbom.format.as_str(), &sbom.format_version);
+        let (path, components) = (&sbom.path, sbom.components);
+        let _ = writeln!(
+            text,
+            "  SBOM       {path}: {format} {version}, components: {components}"
+        );
+        if let Some(image) = &sbom.image {
+            let basis = image.link.describe();
+            let _ = writeln!(text, "             image {}: {basis}", image.name);
+        }
+        for missing in &sbom.missing {
+            let _ = writeln!(text, "             missing: {missing}");
+        }
+    }
 }
 
 fn slots(text: &mut String, manifest: &Manifest) {

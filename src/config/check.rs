@@ -7,6 +7,7 @@ use crate::path::ArchivePath;
 use crate::toml_file::Step::{self, Index, Key};
 use crate::toml_file::{TomlError, TomlText};
 
+mod environment;
 mod slots;
 
 const FILE_ID: &str =
@@ -34,6 +35,7 @@ impl Config {
         }
         self.check_names(text)?;
         self.check_sources(text)?;
+        environment::check(self, text)?;
         slots::check(self, text)
     }
 

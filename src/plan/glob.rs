@@ -70,6 +70,26 @@ fn compile(glob: &str, any_case: bool) -> Result<GlobMatcher, globset::Error> {
     Ok(glob.compile_matcher())
 }
 
+/// What was probably meant by a glob, `written` so, that matches none of the paths; may be empty.
+pub(super) fn hint<'a>(
+    glob: &Glob,
+    written: &str,
+    mut paths: impl Iterator<Item = &'a str> + Clone,
+) -> String {
+    let other_case = compile(&glob.text, true).ok();
+    let is_like = |path: &&str| other_case.as_ref().is_some_and(|glob| glob.is_match(path));
+    let like = paths.clone().find(is_like).or_else(|| {
+        // A pattern is like no path in particular.
+        let exact = !glob.text.contains(WILDCARDS);
+        exact.then(|| closest(&glob.text, &mut paths)).flatten()
+    });
+    match like {
+        Some(path) => format!("; did you mean {path:?}?"),
+        None if written.contains('\\') => "; folders are separated by `/`".to_owned(),
+        None => String::new(),
+    }
+}
+
 /// What to say of a glob, `written` so, that matches none of the files found.
 pub(super) fn suggest(glob: &Glob, written: &str, place: &Place, found: &[Found]) -> String {
     let folder = glob.text.trim_end_matches('/');
@@ -82,26 +102,7 @@ pub(super) fn suggest(glob: &Glob, written: &str, place: &Place, found: &[Found]
         let written = written.trim_end_matches('/');
         return format!("it matches no file, but a folder: write \"{written}/**\"");
     }
-    let other_case = compile(&glob.text, true).ok();
-    let like = found
-        .iter()
-        .find(|file| {
-            other_case
-                .as_ref()
-                .is_some_and(|glob| glob.is_match(&file.path))
-        })
-        .map(|file| file.path.as_str())
-        .or_else(|| {
-            // A pattern is like no path in particular.
-            let exact = !glob.text.contains(WILDCARDS);
-            let paths = found.iter().map(|file| file.path.as_str());
-            exact.then(|| closest(&glob.text, paths)).flatten()
-        });
-    let hint = match like {
-        Some(path) => format!("; did you mean {path:?}?"),
-        None if written.contains('\\') => "; folders are separated by `/`".to_owned(),
-        None => String::new(),
-    };
+    let hint = hint(glob, written, found.iter().map(|file| file.path.as_str()));
     let count = found.len();
     match place {
         Place::Product => {

@@ -7,6 +7,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::layout::Layout;
 use crate::manifest::{DocumentRecord, FileEntry, Filled, Manifest, SlotRecord};
 
+mod environment;
+
 const STYLE: &str = "\
 body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#1a1a1a;background:#fff}
 h1{font-size:1.6rem;margin-bottom:0}h2{font-size:1.25rem;margin-top:2.5rem;border-bottom:2px solid #888}h3{font-size:1rem;margin:1.75rem 0 0}
@@ -46,6 +48,7 @@ pub(super) fn html(manifest: &Manifest, layout: &Layout) -> String {
                     p.draft { "This is a draft: required slots are empty. It never passes verification." }
                 }
                 (identity(manifest))
+                @if let Some(environment) = &manifest.build_environment { (environment::section(environment)) }
                 h2 { "Content" }
                 (overview(manifest))
                 @for slot in &manifest.slots { (slot_section(slot, layout, &files)) }

@@ -1,7 +1,7 @@
 //! What a configuration's slots must satisfy, whatever the layout.
 
 use crate::config::{Config, SlotConfig};
-use crate::toml_file::Step::{Index, Key};
+use crate::toml_file::Step::{self, Index, Key};
 use crate::toml_file::{TomlError, TomlText, closest};
 
 /// Fails on the first slot that cannot be meant as it is written.
@@ -72,25 +72,33 @@ fn check_names(
     slot: &SlotConfig,
     config: &Config,
 ) -> Result<(), Box<TomlError>> {
+    for (number, pattern) in slot.files.iter().enumerate() {
+        let at = [Key("slot"), Index(index), Key("files"), Index(number)];
+        check_place(config, text, pattern, &at)?;
+    }
+    Ok(())
+}
+
+/// The folder or repository named before the colon of a glob, if one is.
+pub(super) fn check_place(
+    config: &Config,
+    text: &TomlText,
+    pattern: &str,
+    at: &[Step<'_>],
+) -> Result<(), Box<TomlError>> {
+    let Some((name, _)) = pattern.split_once(':') else {
+        return Ok(());
+    };
     let folders = config.folders.iter().map(|folder| folder.name.as_str());
     let repositories = config.repositories.iter();
     let known = folders.chain(repositories.map(|repository| repository.name.as_str()));
-    for (number, pattern) in slot.files.iter().enumerate() {
-        let Some((name, _)) = pattern.split_once(':') else {
-            continue;
-        };
-        if known.clone().any(|known| known == name) {
-            continue;
-        }
-        let help = match closest(name, known) {
-            Some(known) => format!("did you mean `{known}`?"),
-            None => format!("add a [[folder]] or [[repository]] with name = \"{name}\""),
-        };
-        return Err(text.error(
-            &[Key("slot"), Index(index), Key("files"), Index(number)],
-            format!("no folder or repository is named `{name}`"),
-            Some(help),
-        ));
+    if known.clone().any(|known| known == name) {
+        return Ok(());
     }
-    Ok(())
+    let help = match closest(name, known) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => format!("add a [[folder]] or [[repository]] with name = \"{name}\""),
+    };
+    let message = format!("no folder or repository is named `{name}`");
+    Err(text.error(at, message, Some(help)))
 }
