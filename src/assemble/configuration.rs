@@ -90,10 +90,12 @@ pub(super) fn at_hand(
     let text = match &request.config {
         ConfigSource::Archive(archived) => return Ok(Some(archived.resolved.config.clone())),
         ConfigSource::File(file) => named(file.display().to_string(), read_file(file)?),
-        ConfigSource::Repository => match Search::begin(&request.repository, repository)?.checkout {
-            Some((path, file)) => named(path, read_file(&file)?),
-            None => return Ok(None),
-        },
+        ConfigSource::Repository => {
+            match Search::begin(&request.repository, repository)?.checkout {
+                Some((path, file)) => named(path, read_file(&file)?),
+                None => return Ok(None),
+            }
+        }
     };
     Ok(Some(Config::parse(&text)?))
 }

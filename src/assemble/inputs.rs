@@ -9,7 +9,7 @@ use super::overrides;
 use super::whole;
 use super::{BuildError, ConfigSource, Request};
 use crate::config::{Config, ResolvedConfig, SOURCE};
-use crate::layout::{self, Layout};
+use crate::layout::{self, Fill, Layout};
 use crate::manifest::{GitSignature, Records};
 use crate::monitor::Monitor;
 use crate::plan::{Pinned, Place, Plan};
@@ -68,9 +68,16 @@ impl Inputs {
         tagged.require_same_tag(&tag)?;
         let (layout, layout_text) = read_layout(request, &mirror, &read)?;
         let tag_signature = judge_tag(tagged, &mirror, &tag, &read, monitor)?;
-        let remote = read.config.source.remote.as_deref();
-        let submodules =
-            tagged.submodules(&tag.commit, remote, &work.join("submodules"), monitor)?;
+        let submodules = if layout
+            .slots
+            .iter()
+            .any(|slot| slot.fill.contains(&Fill::Git))
+        {
+            let remote = read.config.source.remote.as_deref();
+            tagged.submodules(&tag.commit, remote, &work.join("submodules"), monitor)?
+        } else {
+            Vec::new()
+        };
         let others = clone_others(request, &read.config, &folder, work, monitor)?;
         let folders = find_folders(request, &read.config, &folder);
         Ok(Self {
@@ -249,12 +256,13 @@ fn clone_source(
     monitor: &dyn Monitor,
 ) -> Result<(Mirror, Option<PathBuf>), BuildError> {
     let location = location(request, SOURCE, written, folder);
-    let mirror = whole::other(&location, remote, &work.join(SOURCE), monitor).map_err(|source| {
-        BuildError::Repository {
-            name: SOURCE.to_owned(),
-            source,
-        }
-    })?;
+    let mirror =
+        whole::other(&location, remote, &work.join(SOURCE), monitor).map_err(|source| {
+            BuildError::Repository {
+                name: SOURCE.to_owned(),
+                source,
+            }
+        })?;
     let checkout = PathBuf::from(location);
     Ok((mirror, checkout.is_dir().then_some(checkout)))
 }

@@ -95,6 +95,12 @@ fn identity(manifest: &Manifest, digest: &Sha256) -> String {
     row("source date", &release.source_date.to_string());
     row("commit", &manifest.source.commit);
     row("tree", &manifest.source.tree);
+    for submodule in &manifest.source.submodules {
+        row(
+            "submodule",
+            &format!("{} {}", submodule.path, submodule.commit),
+        );
+    }
     let signature = &manifest.source.tag_signature;
     row(
         "tag signature",

@@ -69,7 +69,10 @@ impl Remote {
         let clone = ["-c", "protocol.file.allow=always", "clone", "--quiet"];
         let url = self.url();
         let last = [url.as_str(), target.to_str().unwrap()];
-        git(&self.product.path("."), [&clone[..], options, &last].concat());
+        git(
+            &self.product.path("."),
+            [&clone[..], options, &last].concat(),
+        );
         target
     }
 
@@ -78,7 +81,10 @@ impl Remote {
         let mut command = dhfpack();
         command.arg("build").arg("--repo").arg(clone);
         command.arg("--output").arg(self.product.path(output));
-        command.arg("--image").arg(self.image()).arg("--unsigned");
+        command.arg("--image").arg(self.image());
+        command.arg("--key").arg(self.product.key("builder"));
+        let certificate = self.product.certificate("builder");
+        command.arg("--certificate").arg(certificate);
         command.output().unwrap()
     }
 
@@ -128,10 +134,19 @@ fn an_archive_with_nested_submodules_is_restored_from_its_bundles_alone() {
         let clone = remote.product.path("restored").join(&one.path);
         let bundle = archive.join(one.bundle.as_str());
         let target = clone.to_str().unwrap();
-        git(&archive, ["clone", "--quiet", bundle.to_str().unwrap(), target]);
+        git(
+            &archive,
+            ["clone", "--quiet", bundle.to_str().unwrap(), target],
+        );
         let found = git(&clone, ["rev-parse", "HEAD", "HEAD^{tree}"]);
         assert_eq!(found, format!("{}\n{}", one.commit, one.tree));
-        assert_eq!(git(&clone, ["rev-list", "--count", "HEAD"]).parse::<u32>().unwrap() & !1, 2);
+        assert_eq!(
+            git(&clone, ["rev-list", "--count", "HEAD"])
+                .parse::<u32>()
+                .unwrap()
+                & !1,
+            2
+        );
     }
 }
 
@@ -150,13 +165,19 @@ fn a_shallow_or_partial_clone_builds_what_a_full_one_builds_where_a_remote_is_na
         (remote.clone("shallow", &shallow), "shallow-out"),
         (only_commit, "no-tag-out"),
         (bare_commit, "bare-commit-out"),
-        (remote.clone("partial", &["--filter=blob:none"]), "partial-out"),
+        (
+            remote.clone("partial", &["--filter=blob:none"]),
+            "partial-out",
+        ),
     ] {
         let before = git(&clone, ["count-objects", "-v"]);
         let built = remote.build(&clone, output);
         succeeded(&built);
         assert!(told(&built).contains("source.remote"), "{}", told(&built));
-        assert!(remote.manifest(output) == remote.manifest("full-out"), "{output}");
+        assert!(
+            remote.manifest(output) == remote.manifest("full-out"),
+            "{output}"
+        );
         assert_eq!(git(&clone, ["count-objects", "-v"]), before, "{output}");
     }
 }
@@ -183,7 +204,11 @@ fn a_tag_that_the_remote_has_moved_is_refused() {
     commit_and_tag(&remote.product.repository(), "v2.4.0");
     let output = remote.build(&shallow, "out");
     assert_eq!(output.status.code(), Some(1), "{}", told(&output));
-    assert!(told(&output).contains("another tag v2.4.0"), "{}", told(&output));
+    assert!(
+        told(&output).contains("another tag v2.4.0"),
+        "{}",
+        told(&output)
+    );
 }
 
 #[test]
@@ -202,7 +227,8 @@ fn a_remote_that_git_would_run_is_a_mistake_in_the_configuration() {
         fs::write(clone.join("dhfpack.toml"), changed).unwrap();
         let output = remote.build(&clone, "out");
         assert_eq!(output.status.code(), Some(2), "{}", told(&output));
-        assert!(!told(&output).contains("secret@"), "{}", told(&output));
+        let told = told(&output);
+        assert!(told.contains("[dhfpack.toml:"), "{told}");
     }
     assert!(!canary.exists());
 }
@@ -243,17 +269,18 @@ impl Bundled {
         let repository = self.repository.path();
         let all = ["cat-file", "--batch-all-objects", "--batch-check"];
         let all = git(&repository, all);
-        let ids: String = all
-            .lines()
-            .filter(|line| kept(line))
-            .map(|line| format!("{}\n", line.split(' ').next().unwrap()))
-            .collect();
+        let kept = all.lines().filter(|line| kept(line));
+        let ids: Vec<&str> = kept.map(|line| line.split(' ').next().unwrap()).collect();
         let list = self.repository.beside("ids");
-        fs::write(&list, ids).unwrap();
+        fs::write(&list, ids.join("\n") + "\n").unwrap();
         let mut command = git_command(&repository);
         command.args(["pack-objects", "--quiet", "--stdout"]);
         let pack = succeed(command.stdin(fs::File::open(list).unwrap())).stdout;
-        let end = self.bytes.windows(2).position(|two| two == b"\n\n").unwrap();
+        let end = self
+            .bytes
+            .windows(2)
+            .position(|two| two == b"\n\n")
+            .unwrap();
         [&self.bytes[..end + 2], &pack].concat()
     }
 }
@@ -274,7 +301,10 @@ fn a_bundle_that_lacks_any_object_is_not_proved() {
     for left_out in all.lines() {
         let bytes = bundled.with_objects(|line| line != left_out);
         let error = bundled.prove(&bytes).unwrap_err();
-        assert!(matches!(error, GitError::Failed { .. }), "{left_out}: {error}");
+        assert!(
+            matches!(error, GitError::Failed { .. }),
+            "{left_out}: {error}"
+        );
     }
 }
 
@@ -286,7 +316,10 @@ fn a_bundle_damaged_or_cut_anywhere_is_not_proved() {
         let mut damaged = bundled.bytes.clone();
         damaged[place] ^= 1;
         assert!(bundled.prove(&damaged).is_err(), "changed at {place}");
-        assert!(bundled.prove(&bundled.bytes[..place]).is_err(), "cut at {place}");
+        assert!(
+            bundled.prove(&bundled.bytes[..place]).is_err(),
+            "cut at {place}"
+        );
     }
 }
 
@@ -297,9 +330,34 @@ fn a_bundle_of_another_commit_under_the_tags_name_is_not_proved() {
     repository.commit_file("other.txt", b"other\n");
     repository.git(["tag", "--force", "--message", "x", "v1.0.0"]);
     let file = repository.beside("other.bundle");
-    repository.git(["bundle", "create", "--quiet", file.to_str().unwrap(), "v1.0.0"]);
+    repository.git([
+        "bundle",
+        "create",
+        "--quiet",
+        file.to_str().unwrap(),
+        "v1.0.0",
+    ]);
     let error = bundled.prove(&fs::read(file).unwrap()).unwrap_err();
     assert!(matches!(error, GitError::NotRestored { .. }), "{error}");
+}
+
+#[test]
+fn no_bundle_is_made_of_a_mirror_with_its_history_cut_off() {
+    let repository = TestRepository::released();
+    let into = repository.beside("mirror");
+    let location = repository.path();
+    let mirror = Mirror::clone(location.to_str().unwrap(), &into, &Silent).unwrap();
+    let head = repository.git(["rev-parse", "HEAD"]);
+    fs::write(into.join("mirror.git/shallow"), format!("{head}\n")).unwrap();
+    let tag = mirror.tag("v1.0.0").unwrap();
+    let task = Task::begin(&Silent, "bundle", None, Unit::Bytes);
+    let mut bytes = Vec::new();
+    let result = mirror.bundle(&tag, &mut bytes, &task);
+    assert!(
+        matches!(result, Err(GitError::Shallow { .. })),
+        "{result:?}"
+    );
+    assert!(bytes.is_empty());
 }
 
 #[test]

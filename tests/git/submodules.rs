@@ -1,119 +1,15 @@
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use dhfpack::monitor::{Silent, Task, Unit};
-use dhfpack::source::git::{GitError, Mirror, Submodule};
-use tempfile::TempDir;
+use dhfpack::source::git::GitError;
 
-use crate::support::git::{git, git_command, succeed};
+use crate::support::git::{git, succeed};
 
-/// Repositories side by side, as on a server.
-struct Server {
-    folder: TempDir,
-}
+mod hostile;
+mod server;
 
-impl Server {
-    /// `product` has `lib` at `vendor/lib`, which has `inner` at `deps/inner`; all URLs relative.
-    fn nested() -> Self {
-        let server = Self {
-            folder: TempDir::new().unwrap(),
-        };
-        for name in ["inner", "lib", "product"] {
-            server.make(name);
-        }
-        server.add("lib", "../inner", "deps/inner", "inner");
-        server.add("product", "../lib", "vendor/lib", "lib");
-        server.tag();
-        server
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn url(&self, name: &str) -> String {
-        format!("file://{}", self.path(name).display())
-    }
-
-    fn git(&self, name: &str, arguments: &[&str]) -> String {
-        let allowed = ["-c", "protocol.file.allow=always"];
-        git(&self.path(name), allowed.iter().chain(arguments))
-    }
-
-    fn make(&self, name: &str) {
-        fs::create_dir(self.path(name)).unwrap();
-        self.git(name, &["init", "--quiet", "--initial-branch=main"]);
-        self.commit(name, &format!("{name}.txt"), name);
-    }
-
-    fn commit(&self, name: &str, file: &str, text: &str) -> String {
-        fs::write(self.path(name).join(file), text).unwrap();
-        self.git(name, &["add", "--all", "."]);
-        self.git(name, &["commit", "--quiet", "--message", file]);
-        self.git(name, &["rev-parse", "HEAD"])
-    }
-
-    fn add(&self, parent: &str, url: &str, path: &str, name: &str) {
-        let add = ["submodule", "--quiet", "add", "--name", name];
-        self.git(parent, &[&add[..], &["--", url, path]].concat());
-        self.git(parent, &["commit", "--quiet", "--message", path]);
-    }
-
-    /// Puts the tag on the product's last commit.
-    fn tag(&self) {
-        let tag = ["tag", "--force", "--annotate", "--message", "x", "v1.0.0"];
-        self.git("product", &tag);
-    }
-
-    fn clone(&self, name: &str, options: &[&str]) -> PathBuf {
-        let url = self.url("product");
-        let target = self.path(name);
-        let all = [&["clone", "--quiet"], options, &[&url]].concat();
-        self.git("product", &[&all[..], &[target.to_str().unwrap()]].concat());
-        target
-    }
-
-    /// A checkout of the product with all submodules, as `git clone --recurse-submodules` makes it.
-    fn checkout(&self) -> PathBuf {
-        self.clone("checkout", &["--recurse-submodules"])
-    }
-}
-
-/// A mirror, its submodules, and the folder that holds them.
-struct Found {
-    _work: TempDir,
-    mirror: Mirror,
-    submodules: Vec<Submodule>,
-}
-
-fn find(checkout: &Path, remote: Option<&str>) -> Result<Found, GitError> {
-    let work = TempDir::new().unwrap();
-    let into = work.path().join("product");
-    let mirror = Mirror::clone(checkout.to_str().unwrap(), &into, &Silent)?;
-    let commit = mirror.tag("v1.0.0")?.commit;
-    let submodules = mirror.submodules(&commit, remote, &work.path().join("sub"), &Silent)?;
-    Ok(Found {
-        _work: work,
-        mirror,
-        submodules,
-    })
-}
-
-fn paths(found: &Found) -> Vec<&str> {
-    let submodules = found.submodules.iter();
-    submodules.map(|one| one.path.as_str()).collect()
-}
-
-/// What went wrong with which submodule, and what to do about it.
-fn refusal(result: Result<Found, GitError>) -> (String, GitError, String) {
-    let error = result.map(|found| found.submodules).unwrap_err();
-    let help = miette::Diagnostic::help(&error).unwrap().to_string();
-    match error {
-        GitError::Submodule { path, source, .. } => (path, *source, help),
-        other => panic!("{other}"),
-    }
-}
+use server::{Found, Server, find, paths, refusal};
 
 fn source_tree(found: &Found) -> Vec<u8> {
     let task = Task::begin(&Silent, "source", None, Unit::Bytes);
@@ -145,11 +41,17 @@ fn submodules_at_two_levels_are_found_in_the_checkout_without_their_remotes() {
     let found = find(&checkout, None).unwrap();
     assert_eq!(paths(&found), ["vendor/lib", "vendor/lib/deps/inner"]);
     let inner = &found.submodules[1];
-    let head = git(&checkout.join(&inner.path), ["rev-parse", "HEAD", "HEAD^{tree}"]);
+    let head = git(
+        &checkout.join(&inner.path),
+        ["rev-parse", "HEAD", "HEAD^{tree}"],
+    );
     assert_eq!(head, format!("{}\n{}", inner.commit.id, inner.commit.tree));
     assert_eq!(inner.url, "../inner");
     let modules = checkout.join(".git/modules/lib/modules/inner");
-    assert_eq!(inner.mirror.local(), Some(&*modules.canonicalize().unwrap()));
+    assert_eq!(
+        inner.mirror.local(),
+        Some(&*modules.canonicalize().unwrap())
+    );
 }
 
 #[test]
@@ -198,7 +100,10 @@ fn each_pinned_commit_has_a_bundle_with_its_history_and_nothing_else() {
     let heads = git(server.folder.path(), ["bundle", "list-heads", "lib.bundle"]);
     let id = &lib.commit.id;
     assert_eq!(heads, format!("{id} HEAD\n{id} refs/heads/pinned"));
-    git(server.folder.path(), ["clone", "--quiet", "lib.bundle", "lib-clone"]);
+    git(
+        server.folder.path(),
+        ["clone", "--quiet", "lib.bundle", "lib-clone"],
+    );
     let clone = server.path("lib-clone");
     let objects = ["cat-file", "--batch-all-objects", "--batch-check"];
     // Two commits; their trees, one with a folder; two files.
@@ -209,7 +114,10 @@ fn each_pinned_commit_has_a_bundle_with_its_history_and_nothing_else() {
         .unwrap();
     let inner = &found.submodules[1].commit;
     let other = lib.mirror.prove_commit_bundle(&file, inner, &task);
-    assert!(matches!(other, Err(GitError::NotRestored { .. })), "{other:?}");
+    assert!(
+        matches!(other, Err(GitError::NotRestored { .. })),
+        "{other:?}"
+    );
 }
 
 #[test]
@@ -222,7 +130,10 @@ fn a_submodule_whose_path_was_renamed_is_found_by_its_name() {
     let expected = ["third-party", "third-party/deps/inner"];
     assert_eq!(paths(&find(&checkout, None).unwrap()), expected);
     // Nothing of it is checked out: only the folder of modules is left.
-    git(&checkout, ["submodule", "--quiet", "deinit", "--force", "--all"]);
+    git(
+        &checkout,
+        ["submodule", "--quiet", "deinit", "--force", "--all"],
+    );
     assert_eq!(paths(&find(&checkout, None).unwrap()), expected);
 }
 
@@ -239,7 +150,10 @@ fn a_submodule_in_an_older_or_a_linked_checkout_is_found() {
 
     let first = server.clone("first", &[]);
     let linked = server.path("linked");
-    git(&first, ["worktree", "add", "--quiet", linked.to_str().unwrap()]);
+    git(
+        &first,
+        ["worktree", "add", "--quiet", linked.to_str().unwrap()],
+    );
     let update = ["submodule", "--quiet", "update", "--init", "--recursive"];
     server.git("linked", &update);
     assert_eq!(paths(&find(&linked, None).unwrap()).len(), 2);
@@ -275,12 +189,18 @@ fn a_repository_at_two_paths_is_there_twice_with_the_commit_of_each() {
 fn a_commit_that_no_branch_leads_to_any_more_is_found_all_the_same() {
     let server = Server::nested();
     let checkout = server.checkout();
-    server.git("lib", &["commit", "--quiet", "--amend", "--message", "other"]);
+    server.git(
+        "lib",
+        &["commit", "--quiet", "--amend", "--message", "other"],
+    );
     let lib = checkout.join("vendor/lib");
     git(&lib, ["fetch", "--quiet", "--force"]);
     git(&lib, ["checkout", "--quiet", "--detach", "origin/main"]);
     let found = find(&checkout, None).unwrap();
-    assert_ne!(git(&lib, ["rev-parse", "HEAD"]), found.submodules[0].commit.id);
+    assert_ne!(
+        git(&lib, ["rev-parse", "HEAD"]),
+        found.submodules[0].commit.id
+    );
 }
 
 #[test]
@@ -297,15 +217,38 @@ fn a_submodule_that_is_not_at_hand_is_named_with_the_command_that_gets_it() {
     let lib = server.path("lib");
     git(&lib.join("deps/inner"), ["pull", "--quiet"]);
     server.git("lib", &["commit", "--quiet", "--all", "--message", "newer"]);
-    git(&checkout.join("vendor/lib"), ["fetch", "--quiet", "--no-recurse-submodules"]);
+    git(
+        &checkout.join("vendor/lib"),
+        ["fetch", "--quiet", "--no-recurse-submodules"],
+    );
     let product = server.path("product");
-    git(&product.join("vendor/lib"), ["pull", "--quiet", "--no-recurse-submodules"]);
-    server.git("product", &["commit", "--quiet", "--all", "--message", "newer"]);
+    git(
+        &product.join("vendor/lib"),
+        ["pull", "--quiet", "--no-recurse-submodules"],
+    );
+    server.git(
+        "product",
+        &["commit", "--quiet", "--all", "--message", "newer"],
+    );
     server.tag();
-    git(&checkout, ["fetch", "--quiet", "--force", "--tags", "--no-recurse-submodules"]);
-    let error = find(&checkout, None).map(|found| found.submodules).unwrap_err();
+    git(
+        &checkout,
+        [
+            "fetch",
+            "--quiet",
+            "--force",
+            "--tags",
+            "--no-recurse-submodules",
+        ],
+    );
+    let error = find(&checkout, None)
+        .map(|found| found.submodules)
+        .unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("vendor/lib/deps/inner") && text.contains(&pinned), "{text}");
+    assert!(
+        text.contains("vendor/lib/deps/inner") && text.contains(&pinned),
+        "{text}"
+    );
     // With a remote it is fetched, and the checkout stays as it is.
     let remote = server.url("product");
     assert_eq!(paths(&find(&checkout, Some(&remote)).unwrap()).len(), 2);
@@ -319,7 +262,10 @@ fn a_submodule_cloned_in_part_is_refused_or_fetched() {
     git(&server.path("lib/deps/inner"), ["pull", "--quiet"]);
     server.git("lib", &["commit", "--quiet", "--all", "--message", "newer"]);
     git(&server.path("product/vendor/lib"), ["pull", "--quiet"]);
-    server.git("product", &["commit", "--quiet", "--all", "--message", "newer"]);
+    server.git(
+        "product",
+        &["commit", "--quiet", "--all", "--message", "newer"],
+    );
     server.tag();
     server.git("inner", &["config", "uploadpack.allowFilter", "true"]);
     for (name, option) in [("shallow", "--depth=1"), ("partial", "--filter=blob:none")] {
@@ -338,141 +284,11 @@ fn a_submodule_cloned_in_part_is_refused_or_fetched() {
             _ => matches!(error, GitError::Partial { .. }),
         };
         assert!(expected, "{error}");
-        assert!(help.contains("clone") || help.contains("--unshallow"), "{help}");
+        assert!(
+            help.contains("clone") || help.contains("--unshallow"),
+            "{help}"
+        );
         let remote = server.url("product");
         assert_eq!(paths(&find(&checkout, Some(&remote)).unwrap()).len(), 2);
     }
-}
-
-#[test]
-fn a_commit_without_an_entry_in_gitmodules_is_refused() {
-    let server = Server::nested();
-    let head = server.git("product", &["rev-parse", "HEAD"]);
-    let entry = format!("160000,{head},stray");
-    server.git("product", &["update-index", "--add", "--cacheinfo", &entry]);
-    server.git("product", &["commit", "--quiet", "--message", "stray"]);
-    server.tag();
-    let (path, error, help) = refusal(find(&server.path("product"), None));
-    assert_eq!(path, "stray");
-    assert!(matches!(error, GitError::SubmoduleUnlisted), "{error}");
-    assert!(help.contains("git submodule add"), "{help}");
-}
-
-/// Rewrites what `.gitmodules` says of the product's submodule, and tags that.
-fn rewrite(server: &Server, name: &str, url: &str) {
-    let text = format!("[submodule \"{name}\"]\n\tpath = vendor/lib\n\turl = {url}\n");
-    fs::write(server.path("product/.gitmodules"), text).unwrap();
-    server.git("product", &["add", ".gitmodules"]);
-    server.git("product", &["commit", "--quiet", "--allow-empty", "--message", "rewrite"]);
-    server.tag();
-}
-
-#[test]
-fn a_name_that_leads_out_of_the_folder_of_modules_is_refused() {
-    for name in ["../../secret", "a/../../x", "/etc", ".."] {
-        let server = Server::nested();
-        let checkout = server.checkout();
-        // Where the name would lead, there is a repository with the commit.
-        git(server.folder.path(), ["clone", "--quiet", "lib", "secret"]);
-        rewrite(&server, name, "../lib");
-        git(&checkout, ["fetch", "--quiet", "--force", "--tags"]);
-        let (_, error, _) = refusal(find(&checkout, Some(&server.url("product"))));
-        assert!(matches!(error, GitError::SubmoduleName { .. }), "{error}");
-    }
-}
-
-#[test]
-fn nothing_is_run_or_read_that_a_submodules_url_names() {
-    let server = Server::nested();
-    let canary = server.path("executed");
-    let touch = format!("touch {}", canary.display());
-    for url in [
-        format!("ext::sh -c '{touch}'"),
-        format!("--upload-pack={touch}"),
-        format!("-oProxyCommand={touch}:x"),
-        format!("ssh://-oProxyCommand={touch}/x"),
-        "/etc".to_owned(),
-        "fd::17".to_owned(),
-        server.path("lib").display().to_string(),
-    ] {
-        rewrite(&server, "lib", &format!("\"{url}\""));
-        let bare = server.clone("bare", &["--bare"]);
-        let (_, error, _) = refusal(find(&bare, Some(&server.url("product"))));
-        assert!(matches!(error, GitError::SubmoduleUrl { .. }), "{url}: {error}");
-        fs::remove_dir_all(bare).unwrap();
-    }
-    // A product that comes from elsewhere may not name files of this machine.
-    rewrite(&server, "lib", &server.url("lib"));
-    let bare = server.clone("bare", &["--bare"]);
-    let (_, error, _) = refusal(find(&bare, Some("https://git.example.org/product")));
-    assert!(matches!(error, GitError::SubmoduleUrl { .. }), "{error}");
-    assert!(!canary.exists());
-}
-
-#[test]
-fn a_link_in_the_checkout_does_not_lead_to_a_submodule() {
-    let server = Server::nested();
-    let plain = server.clone("plain", &[]);
-    fs::remove_dir_all(plain.join("vendor")).unwrap();
-    git(server.folder.path(), ["clone", "--quiet", "lib", "elsewhere/lib"]);
-    std::os::unix::fs::symlink(server.path("elsewhere"), plain.join("vendor")).unwrap();
-    let (_, error, _) = refusal(find(&plain, None));
-    assert!(matches!(error, GitError::SubmoduleMissing { .. }), "{error}");
-}
-
-#[test]
-fn a_submodule_below_a_link_of_the_tree_is_refused() {
-    let server = Server::nested();
-    let lib = server.git("lib", &["rev-parse", "HEAD"]);
-    let blob = server.git("product", &["rev-parse", "HEAD:product.txt"]);
-    let make = |lines: &str| {
-        let file = server.path("lines");
-        fs::write(&file, lines).unwrap();
-        let mut command = git_command(&server.path("product"));
-        command.args(["mktree", "--missing"]);
-        let output = succeed(command.stdin(fs::File::open(file).unwrap()));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    };
-    let folder = make(&format!("160000 commit {lib}\tlib\n"));
-    let tree = make(&format!("120000 blob {blob}\tvendor\n040000 tree {folder}\tvendor\n"));
-    let commit = server.git("product", &["commit-tree", "-m", "x", &tree]);
-    server.git("product", &["tag", "--force", "--message", "x", "v1.0.0", &commit]);
-    let error = find(&server.path("product"), None).map(|found| found.submodules);
-    assert!(matches!(error, Err(GitError::UnsafePath { .. })), "{error:?}");
-}
-
-#[test]
-fn a_path_that_is_not_text_is_refused() {
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
-    let server = Server::nested();
-    let lib = server.git("lib", &["rev-parse", "HEAD"]);
-    server.git("product", &["rm", "--quiet", "--cached", "vendor/lib"]);
-    let mut entry = format!("160000,{lib},").into_bytes();
-    entry.extend_from_slice(b"\xff");
-    let mut command = git_command(&server.path("product"));
-    command.args(["update-index", "--add", "--cacheinfo"]);
-    succeed(command.arg(OsStr::from_bytes(&entry)));
-    server.git("product", &["commit", "--quiet", "--message", "x"]);
-    server.tag();
-    let error = find(&server.path("product"), None).map(|found| found.submodules);
-    assert!(matches!(error, Err(GitError::SubmodulePath { .. })), "{error:?}");
-}
-
-#[test]
-fn submodules_inside_one_another_have_a_limit() {
-    let server = Server::nested();
-    // A repository that has an earlier commit of itself, again and again.
-    let name = "product";
-    for _ in 0..17 {
-        let head = server.git(name, &["rev-parse", "HEAD"]);
-        rewrite(&server, "self", "../product");
-        let entry = format!("160000,{head},vendor/lib");
-        server.git(name, &["update-index", "--add", "--cacheinfo", &entry]);
-        server.git(name, &["commit", "--quiet", "--message", "deeper"]);
-    }
-    server.tag();
-    let bare = server.clone("bare", &["--bare"]);
-    let error = find(&bare, Some(&server.url(name))).map(|found| found.submodules);
-    assert!(matches!(error, Err(GitError::SubmoduleCount { .. })), "{error:?}");
 }

@@ -253,7 +253,10 @@ fn existing_tags(existing: &[String]) -> String {
 }
 
 fn help_of(error: &GitError) -> String {
-    error.help().map(|help| help.to_string()).unwrap_or_default()
+    error
+        .help()
+        .map(|help| help.to_string())
+        .unwrap_or_default()
 }
 
 impl GitError {

@@ -16,12 +16,7 @@ impl Mirror {
     ///
     /// Git names every object by the digest of its bytes, and a clone fails unless every object
     /// that its references reach is there. So an equal tree means the same files, all of them.
-    pub fn prove_bundle(
-        &self,
-        bundle: &Path,
-        tag: &Tag,
-        task: &Task<'_>,
-    ) -> Result<(), GitError> {
+    pub fn prove_bundle(&self, bundle: &Path, tag: &Tag, task: &Task<'_>) -> Result<(), GitError> {
         self.with_clone(bundle, task, |clone| {
             require_equal(bundle, tag, &clone.tag(&tag.name)?)
         })

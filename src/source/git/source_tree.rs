@@ -95,9 +95,10 @@ impl<'a, W: Write> Archive<'a, W> {
     }
 
     fn submodule(&self, path: &[u8], file: &GitFile) -> Result<&'a Submodule, GitError> {
-        let found = self.submodules.iter().find(|known| {
-            known.path.as_bytes() == path && known.commit.id == file.object
-        });
+        let found = self
+            .submodules
+            .iter()
+            .find(|known| known.path.as_bytes() == path && known.commit.id == file.object);
         found.ok_or_else(|| GitError::Submodule {
             path: printable(path),
             commit: file.object.clone(),

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::super::Mirror;
 use super::super::command::Process;
 use super::super::error::GitError;
-use super::super::Mirror;
 
 /// The longest `.gitmodules` file that is read: some thousand entries.
 const LIMIT: u64 = 1024 * 1024;
@@ -101,7 +101,10 @@ mod tests {
               submodule.\xff.path\nx\0",
         );
         let entry = read.entry("lib").unwrap();
-        assert_eq!((entry.name.as_str(), entry.url.as_str()), ("a.b/c", "../two"));
+        assert_eq!(
+            (entry.name.as_str(), entry.url.as_str()),
+            ("a.b/c", "../two")
+        );
         assert_eq!(read.entry("no-url"), None);
         assert_eq!(read.entry("x"), None);
     }

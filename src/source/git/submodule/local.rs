@@ -29,7 +29,10 @@ pub(super) fn repositories(
         let Ok(Some(repository)) = Repository::at(&place) else {
             continue;
         };
-        if !found.iter().any(|known| known.git_dir == repository.git_dir) {
+        if !found
+            .iter()
+            .any(|known| known.git_dir == repository.git_dir)
+        {
             found.push(repository);
         }
     }
