@@ -110,6 +110,15 @@ fn succeeded(output: &Output) {
 fn an_archive_with_nested_submodules_is_restored_from_its_bundles_alone() {
     let remote = Remote::new(true, false);
     let checkout = remote.clone("checkout", &["--recurse-submodules"]);
+    let mut command = dhfpack();
+    command
+        .args(["build", "--dry-run", "--repo"])
+        .arg(&checkout);
+    let planned = told(&command.arg("--image").arg(remote.image()).output().unwrap());
+    for path in ["vendor/lib", "vendor/lib/deps/inner"] {
+        let line = format!("git bundle of the submodule {path} at ");
+        assert!(planned.contains(&line), "{planned}");
+    }
     succeeded(&remote.build(&checkout, "out"));
     let mut command = dhfpack();
     command.arg("rebuild").arg(remote.archive("out"));
