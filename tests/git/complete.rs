@@ -6,7 +6,7 @@ use std::process::Output;
 
 use dhfpack::manifest::Manifest;
 use dhfpack::monitor::{Recording, Silent, Task, Unit};
-use dhfpack::source::git::{GitError, Mirror, Tag};
+use dhfpack::source::git::{GitError, Mirror, Tag, find_repository};
 
 use crate::sample;
 use crate::support::git::{TestRepository, git, git_command, succeed};
@@ -238,6 +238,22 @@ fn a_remote_that_git_would_run_is_a_mistake_in_the_configuration() {
         assert_eq!(output.status.code(), Some(2), "{}", told(&output));
         let told = told(&output);
         assert!(told.contains("[dhfpack.toml:"), "{told}");
+    }
+    assert!(!canary.exists());
+}
+
+#[test]
+fn a_remote_out_of_an_archives_configuration_is_judged_again() {
+    let repository = TestRepository::released();
+    let canary = repository.beside("executed");
+    for url in [
+        format!("ext::touch {}", canary.display()),
+        "--upload-pack=touch".to_owned(),
+        repository.path().display().to_string(),
+    ] {
+        let clone = find_repository(&repository.path()).unwrap();
+        let result = Mirror::of_remote(&url, clone, &repository.beside("mirror"), &Silent);
+        assert!(matches!(result, Err(GitError::BadName { .. })), "{url}");
     }
     assert!(!canary.exists());
 }
