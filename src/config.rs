@@ -196,7 +196,8 @@ pub struct SourceConfig {
     /// certify those holders, found as `allowed_signers` is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub x509_certificates: Option<String>,
-    /// The URL from which is fetched what the clone at hand lacks: history, and submodules.
+    /// The URL from which is fetched what the clone at hand lacks: history, and submodules, whose
+    /// relative URLs count from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<String>,
     /// Whether Git LFS objects that are not at hand may be fetched with `git lfs fetch`.

@@ -11,7 +11,7 @@ use super::signatures::{self, Signatures};
 use super::whole;
 use super::{BuildError, ConfigSource, Request};
 use crate::config::{Config, ResolvedConfig, SOURCE};
-use crate::layout::{self, Layout};
+use crate::layout::{self, Fill, Layout};
 use crate::manifest::Records;
 use crate::monitor::Monitor;
 use crate::plan::{Pinned, Place, Plan};
@@ -69,10 +69,17 @@ impl Inputs {
         let tag = tagged.tag(&read.tag)?;
         tagged.require_same_tag(&tag)?;
         let (layout, layout_text) = read_layout(request, &mirror, &read)?;
-        let remote = read.config.source.remote.as_deref();
-        let submodules =
-            tagged.submodules(&tag.commit, remote, &work.join("submodules"), monitor)?;
         let signatures = signatures::judge(tagged, &mirror, &tag, &read, monitor)?;
+        let submodules = if layout
+            .slots
+            .iter()
+            .any(|slot| slot.fill.contains(&Fill::Git))
+        {
+            let remote = read.config.source.remote.as_deref();
+            tagged.submodules(&tag.commit, remote, &work.join("submodules"), monitor)?
+        } else {
+            Vec::new()
+        };
         let others = clone_others(request, &read.config, &folder, work, monitor)?;
         let folders = find_folders(request, &read.config, &folder);
         Ok(Self {

@@ -102,6 +102,12 @@ fn identity(manifest: &Manifest, digest: &Sha256) -> String {
         row("commit signed", &signature.to_string());
     }
     row("tree", &manifest.source.tree);
+    for submodule in &manifest.source.submodules {
+        row(
+            "submodule",
+            &format!("{} {}", submodule.path, submodule.commit),
+        );
+    }
     for image in &manifest.images {
         row(
             "image",

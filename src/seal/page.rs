@@ -104,6 +104,9 @@ fn identity(manifest: &Manifest) -> Markup {
             tr { th { "Commit" } td.digest { (manifest.source.commit) } }
             @if let Some(signature) = &manifest.source.commit_signature { (row("Commit signature", &signature.to_string())) }
             tr { th { "Tree" } td.digest { (manifest.source.tree) } }
+            @for submodule in &manifest.source.submodules {
+                tr { th { "Submodule " (submodule.path) } td.digest { (submodule.commit) } }
+            }
             @for image in &manifest.images {
                 tr { th { "Image " (image.name) } td { span.digest { "sha256:" (image.id) } br; span.muted { (image.platform) } } }
             }

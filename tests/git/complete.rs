@@ -6,7 +6,7 @@ use std::process::Output;
 
 use dhfpack::manifest::Manifest;
 use dhfpack::monitor::{Recording, Silent, Task, Unit};
-use dhfpack::source::git::{GitError, Mirror, Tag};
+use dhfpack::source::git::{GitError, Mirror, Tag, find_repository};
 
 use crate::sample;
 use crate::support::git::{TestRepository, git, git_command, succeed};
@@ -81,7 +81,10 @@ impl Remote {
         let mut command = dhfpack();
         command.arg("build").arg("--repo").arg(clone);
         command.arg("--output").arg(self.product.path(output));
-        command.arg("--image").arg(self.image()).arg("--unsigned");
+        command.arg("--image").arg(self.image());
+        command.arg("--key").arg(self.product.key("builder"));
+        let certificate = self.product.certificate("builder");
+        command.arg("--certificate").arg(certificate);
         command.output().unwrap()
     }
 
@@ -107,6 +110,15 @@ fn succeeded(output: &Output) {
 fn an_archive_with_nested_submodules_is_restored_from_its_bundles_alone() {
     let remote = Remote::new(true, false);
     let checkout = remote.clone("checkout", &["--recurse-submodules"]);
+    let mut command = dhfpack();
+    command
+        .args(["build", "--dry-run", "--repo"])
+        .arg(&checkout);
+    let planned = told(&command.arg("--image").arg(remote.image()).output().unwrap());
+    for path in ["vendor/lib", "vendor/lib/deps/inner"] {
+        let line = format!("git bundle of the submodule {path} at ");
+        assert!(planned.contains(&line), "{planned}");
+    }
     succeeded(&remote.build(&checkout, "out"));
     let mut command = dhfpack();
     command.arg("rebuild").arg(remote.archive("out"));
@@ -224,7 +236,24 @@ fn a_remote_that_git_would_run_is_a_mistake_in_the_configuration() {
         fs::write(clone.join("dhfpack.toml"), changed).unwrap();
         let output = remote.build(&clone, "out");
         assert_eq!(output.status.code(), Some(2), "{}", told(&output));
-        assert!(!told(&output).contains("secret@"), "{}", told(&output));
+        let told = told(&output);
+        assert!(told.contains("[dhfpack.toml:"), "{told}");
+    }
+    assert!(!canary.exists());
+}
+
+#[test]
+fn a_remote_out_of_an_archives_configuration_is_judged_again() {
+    let repository = TestRepository::released();
+    let canary = repository.beside("executed");
+    for url in [
+        format!("ext::touch {}", canary.display()),
+        "--upload-pack=touch".to_owned(),
+        repository.path().display().to_string(),
+    ] {
+        let clone = find_repository(&repository.path()).unwrap();
+        let result = Mirror::of_remote(&url, clone, &repository.beside("mirror"), &Silent);
+        assert!(matches!(result, Err(GitError::BadName { .. })), "{url}");
     }
     assert!(!canary.exists());
 }
@@ -265,13 +294,10 @@ impl Bundled {
         let repository = self.repository.path();
         let all = ["cat-file", "--batch-all-objects", "--batch-check"];
         let all = git(&repository, all);
-        let ids: String = all
-            .lines()
-            .filter(|line| kept(line))
-            .map(|line| format!("{}\n", line.split(' ').next().unwrap()))
-            .collect();
+        let kept = all.lines().filter(|line| kept(line));
+        let ids: Vec<&str> = kept.map(|line| line.split(' ').next().unwrap()).collect();
         let list = self.repository.beside("ids");
-        fs::write(&list, ids).unwrap();
+        fs::write(&list, ids.join("\n") + "\n").unwrap();
         let mut command = git_command(&repository);
         command.args(["pack-objects", "--quiet", "--stdout"]);
         let pack = succeed(command.stdin(fs::File::open(list).unwrap())).stdout;
@@ -338,6 +364,25 @@ fn a_bundle_of_another_commit_under_the_tags_name_is_not_proved() {
     ]);
     let error = bundled.prove(&fs::read(file).unwrap()).unwrap_err();
     assert!(matches!(error, GitError::NotRestored { .. }), "{error}");
+}
+
+#[test]
+fn no_bundle_is_made_of_a_mirror_with_its_history_cut_off() {
+    let repository = TestRepository::released();
+    let into = repository.beside("mirror");
+    let location = repository.path();
+    let mirror = Mirror::clone(location.to_str().unwrap(), &into, &Silent).unwrap();
+    let head = repository.git(["rev-parse", "HEAD"]);
+    fs::write(into.join("mirror.git/shallow"), format!("{head}\n")).unwrap();
+    let tag = mirror.tag("v1.0.0").unwrap();
+    let task = Task::begin(&Silent, "bundle", None, Unit::Bytes);
+    let mut bytes = Vec::new();
+    let result = mirror.bundle(&tag, &mut bytes, &task);
+    assert!(
+        matches!(result, Err(GitError::Shallow { .. })),
+        "{result:?}"
+    );
+    assert!(bytes.is_empty());
 }
 
 #[test]

@@ -150,10 +150,9 @@ impl Finder<'_> {
         commit: &str,
     ) -> Result<(Submodule, Option<String>), GitError> {
         let entry = entry.ok_or(GitError::SubmoduleUnlisted)?;
-        let url = match &level.url {
-            Some(parent) => Some(url::resolve(parent, &entry.url)?),
-            None => None,
-        };
+        // Needed only where something has to be fetched: what is at hand may have any URL.
+        let url = level.url.as_ref();
+        let url = url.and_then(|parent| url::resolve(parent, &entry.url));
         let repositories = match &level.mirror.local {
             Some(parent) => local::repositories(parent, below, &entry.name)?,
             None => Vec::new(),
@@ -195,11 +194,15 @@ impl Finder<'_> {
                 return Ok(self.keep(commit, mirror));
             }
         }
-        let Some(url) = url else { return Err(lack) };
-        let file_allowed = self.remote.is_some_and(is_file);
-        if !is_remote_url(url) || (is_file(url) && !file_allowed) {
-            return Err(GitError::SubmoduleUrl { url: shown(url) });
-        }
+        let Some(remote) = self.remote else {
+            return Err(lack);
+        };
+        let allowed = |url: &str| is_remote_url(url) && (!is_file(url) || is_file(remote));
+        let Some(url) = url.filter(|url| allowed(url)) else {
+            return Err(GitError::SubmoduleUrl {
+                url: shown(url.unwrap_or(&entry.url)),
+            });
+        };
         let mirror = pinned::from_url(url, commit, &self.folder(), self.monitor)?;
         Ok(self.keep(commit, mirror.again(nearest)))
     }

@@ -1,27 +1,23 @@
 //! The URL of a submodule, resolved as `git submodule` does.
 
-use super::super::error::GitError;
-
 /// The URL to fetch from: one that begins with `./` or `../` counts from that of the repository
-/// that has the submodule.
-pub(super) fn resolve(parent: &str, url: &str) -> Result<String, GitError> {
+/// that has the submodule. None where it would leave that one's host.
+pub(super) fn resolve(parent: &str, url: &str) -> Option<String> {
     let mut rest = url;
     let mut base = parent.strip_suffix('/').unwrap_or(parent);
     if !rest.starts_with("./") && !rest.starts_with("../") {
-        return Ok(url.to_owned());
+        return Some(url.to_owned());
     }
     let mut separator = '/';
     loop {
         if let Some(below) = rest.strip_prefix("../") {
-            (base, separator) = without_last(base).ok_or_else(|| GitError::SubmoduleUrl {
-                url: format!("{parent} and {url}"),
-            })?;
+            (base, separator) = without_last(base)?;
             rest = below;
         } else if let Some(below) = rest.strip_prefix("./") {
             rest = below;
         } else {
             let rest = rest.strip_suffix('/').unwrap_or(rest);
-            return Ok(format!("{base}{separator}{rest}"));
+            return Some(format!("{base}{separator}{rest}"));
         }
     }
 }
@@ -68,7 +64,7 @@ mod tests {
             ("git@h:a", "../../c"),
             ("https://h", "../c"),
         ] {
-            assert!(resolve(parent, url).is_err(), "{parent} {url}");
+            assert!(resolve(parent, url).is_none(), "{parent} {url}");
         }
     }
 }
