@@ -104,6 +104,10 @@ fn identity(manifest: &Manifest, digest: &Sha256) -> String {
             signature.signer.as_deref().unwrap_or_default()
         ),
     );
+    if let Some(lfs) = &manifest.source.lfs {
+        let objects = format!("{} objects, {} bytes", lfs.objects, lfs.bytes);
+        row("git lfs", &objects);
+    }
     for image in &manifest.images {
         row(
             "image",

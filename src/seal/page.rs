@@ -99,6 +99,9 @@ fn identity(manifest: &Manifest) -> Markup {
             (row("Source date", &release.source_date.to_string()))
             tr { th { "Commit" } td.digest { (manifest.source.commit) } }
             tr { th { "Tree" } td.digest { (manifest.source.tree) } }
+            @if let Some(lfs) = &manifest.source.lfs {
+                (row("Git LFS objects", &format!("{}, {} bytes", lfs.objects, lfs.bytes)))
+            }
             @for image in &manifest.images {
                 tr { th { "Image " (image.name) } td { span.digest { "sha256:" (image.id) } br; span.muted { (image.platform) } } }
             }
