@@ -108,6 +108,10 @@ fn identity(manifest: &Manifest, digest: &Sha256) -> String {
             &format!("{} {}", submodule.path, submodule.commit),
         );
     }
+    if let Some(lfs) = &manifest.source.lfs {
+        let objects = format!("{} objects, {} bytes", lfs.objects, lfs.bytes);
+        row("git lfs", &objects);
+    }
     for image in &manifest.images {
         row(
             "image",

@@ -107,6 +107,9 @@ fn identity(manifest: &Manifest) -> Markup {
             @for submodule in &manifest.source.submodules {
                 tr { th { "Submodule " (submodule.path) } td.digest { (submodule.commit) } }
             }
+            @if let Some(lfs) = &manifest.source.lfs {
+                (row("Git LFS objects", &format!("{}, {} bytes", lfs.objects, lfs.bytes)))
+            }
             @for image in &manifest.images {
                 tr { th { "Image " (image.name) } td { span.digest { "sha256:" (image.id) } br; span.muted { (image.platform) } } }
             }

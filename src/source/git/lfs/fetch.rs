@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;
 
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::{LfsError, LfsObject, LfsPointer, LfsStore};
 use crate::error::IoContext;
@@ -181,13 +181,8 @@ fn write_pointers(out: &mut impl Write, objects: &[&LfsObject]) -> io::Result<()
     out.flush()
 }
 
-/// What `git lfs` said, without the user name and password of the URL.
+/// What `git lfs` said, without the user name and password of the URL, in whatever form.
 fn without_secret(error: GitError, url: &str) -> GitError {
-    let authority = url.split_once("://").map_or("", |(_, rest)| rest);
-    let authority = authority.split('/').next().unwrap_or_default();
-    let Some((userinfo, _)) = authority.rsplit_once('@') else {
-        return error;
-    };
     let GitError::Failed {
         doing,
         status,
@@ -196,11 +191,9 @@ fn without_secret(error: GitError, url: &str) -> GitError {
     else {
         return error;
     };
-    let mut stderr = stderr.replace(&format!("{userinfo}@"), "");
-    if let Some((_, password)) = userinfo.split_once(':')
-        && !password.is_empty()
-    {
-        stderr = stderr.replace(password, "…");
+    let mut stderr = without_userinfos(&stderr);
+    for secret in secrets(url) {
+        stderr = stderr.replace(&secret, "…");
     }
     GitError::Failed {
         doing,
@@ -209,19 +202,76 @@ fn without_secret(error: GitError, url: &str) -> GitError {
     }
 }
 
+/// The password of a URL, or the token that stands in its place, as written and as meant.
+fn secrets(url: &str) -> Vec<String> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Vec::new();
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let secret = match authority.rsplit_once('@') {
+        Some((userinfo, _)) => match userinfo.split_once(':') {
+            Some((_, password)) => password,
+            // For ssh it is a name such as `git`.
+            None if scheme.starts_with("http") => userinfo,
+            None => "",
+        },
+        None => "",
+    };
+    let decoded = percent_decode_str(secret).decode_utf8_lossy();
+    let both = [secret.to_owned(), decoded.into_owned()];
+    both.into_iter().filter(|one| !one.is_empty()).collect()
+}
+
+/// A text in which no URL has a user name or password.
+fn without_userinfos(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let ends = |c: char| c == '/' || c.is_whitespace() || "\"'`<>".contains(c);
+        let authority = part.split(ends).next().unwrap_or_default();
+        let start = authority.rfind('@').map_or(0, |at| at + 1);
+        clean.push_str("://");
+        clean.push_str(&part[start..]);
+    }
+    clean
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_not_shown_wherever_it_stands() {
-        let error = GitError::Failed {
-            doing: "x",
-            status: "exit status: 2".to_owned(),
-            stderr: "batch https://ci:s3cret@host/a.git/info/lfs: `s3cret` refused".to_owned(),
+    fn a_password_is_not_shown_in_whatever_form_it_stands() {
+        let said = |stderr: &str, url: &str| {
+            let error = GitError::Failed {
+                doing: "x",
+                status: "exit status: 2".to_owned(),
+                stderr: stderr.to_owned(),
+            };
+            without_secret(error, url).to_string()
         };
-        let error = without_secret(error, "https://ci:s3cret@host/a.git").to_string();
-        assert!(!error.contains("s3cret"), "{error}");
-        assert!(error.contains("https://host/a.git/info/lfs"), "{error}");
+        for (stderr, url) in [
+            (
+                "https://ci:s3cret@host/a.git/info/lfs: failed",
+                "https://ci:s3cret@host/a.git",
+            ),
+            (
+                "\"https://ci:s3cret!@host/a\"",
+                "https://ci:s3cret%21@host/a",
+            ),
+            (
+                "login as ci with s3cret! refused",
+                "https://ci:s3cret%21@host/a",
+            ),
+            (
+                "https://s3cret@host/x; token s3cret",
+                "https://s3cret@host/x",
+            ),
+        ] {
+            let text = said(stderr, url);
+            assert!(!text.contains("s3cret"), "{text}");
+        }
+        let text = said("ssh://git@host/a: git refused", "ssh://git@host/a");
+        assert!(text.contains("ssh://host/a: git refused"), "{text}");
     }
 }
