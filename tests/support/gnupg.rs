@@ -1,4 +1,4 @@
-//! A GnuPG home of a test's own, with an agent that ends with it.
+//! A `GnuPG` home of a test's own, with an agent that ends with it.
 
 use std::fs;
 use std::io::Write;

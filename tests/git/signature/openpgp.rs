@@ -334,12 +334,14 @@ fn judge_text(keys: &str, signature: &str) -> Option<GitSignature> {
     Some(signed.judge_openpgp(Some(&keys)))
 }
 
+/// The characters of Base64.
+const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 /// The armour with some bytes inside it changed, and without the checksum.
 fn damaged(armour: &str, changes: &[(usize, u8)]) -> String {
     let (head, rest) = armour.split_once("\n\n").unwrap();
     let (body, tail) = rest.split_once("\n=").unwrap();
     let mut bytes: Vec<u8> = body.bytes().collect();
-    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (place, to) in changes {
         let place = place % bytes.len();
         if ALPHABET.contains(&bytes[place]) {

@@ -4,9 +4,12 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
-use dhfpack::sign::{Signer, cms, generate};
+use der::pem::LineEnding;
+use dhfpack::sign::{Certificate, Signer, cms, generate};
 use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
 use serde_json::Value;
 
 use super::put_tag;
@@ -164,7 +167,7 @@ fn an_x509_signature_is_good_only_under_a_certificate_of_the_file() {
         if status == "good" {
             assert_eq!(found["signer"], who, "{name}");
             let certificate = fs::read(scene.path(&format!("{who}.crt"))).unwrap();
-            let certificate = dhfpack::sign::Certificate::read_all(&certificate).unwrap();
+            let certificate = Certificate::read_all(&certificate).unwrap();
             assert_eq!(found["key"], certificate[0].sha256().to_string().as_str());
         } else {
             assert_eq!(found["signer"], Value::Null, "{name}");
@@ -254,5 +257,37 @@ fn tags_and_commits_that_gpgsm_signed_are_good() {
         let found = &manifest["source"][signature];
         assert_eq!(found["status"], "good", "{found}");
         assert_eq!(found["signer"], "rsa");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_damaged_signature_never_panics_and_never_covers_something_else(
+        changes in proptest::collection::vec((0_usize..4096, 1_u8..=255), 1..4),
+        cut in 0_usize..64,
+    ) {
+        static MADE: OnceLock<(Vec<u8>, String)> = OnceLock::new();
+        let (der, certificate) = MADE.get_or_init(|| {
+            let roles = ["Engineering SME".to_owned()];
+            let made = generate("Ada", &roles, None, Timestamp::now(), 2).unwrap();
+            let certificate = made.certificate_pem;
+            let signer = Signer::load(made.key_pem.as_bytes(), certificate.as_bytes(), None).unwrap();
+            (cms::sign(b"content", &signer, Timestamp::now()).unwrap(), certificate)
+        });
+        let known = Certificate::read_all(certificate.as_bytes()).unwrap();
+        let verify = |content: &[u8], bytes: &[u8]| {
+            let pem = der::pem::encode_string("SIGNED MESSAGE", LineEnding::LF, bytes).unwrap();
+            cms::verify_foreign(content, &pem, &known)
+        };
+        prop_assert!(verify(b"content", der).is_ok());
+        let mut damaged = der[..der.len() - cut].to_vec();
+        for (place, by) in changes {
+            let place = place % damaged.len();
+            damaged[place] ^= by;
+        }
+        let _ = verify(b"content", &damaged);
+        prop_assert!(verify(b"other", &damaged).is_err());
     }
 }

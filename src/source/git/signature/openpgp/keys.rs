@@ -210,18 +210,13 @@ impl Candidate<'_> {
         signature: &Signature,
         payload: &[u8],
     ) -> Result<String, (Status, Option<String>)> {
-        let (accepted, matches) = match self.subkey {
-            Some((subkey, _)) => (
-                is_accepted(subkey),
-                signature.verify(subkey, payload).is_ok(),
-            ),
-            None => {
-                let primary = &self.key.primary;
-                (
-                    is_accepted(primary),
-                    signature.verify(primary, payload).is_ok(),
-                )
-            }
+        let (accepted, matches) = if let Some((subkey, _)) = self.subkey {
+            let matches = signature.verify(subkey, payload).is_ok();
+            (is_accepted(subkey), matches)
+        } else {
+            let primary = &self.key.primary;
+            let matches = signature.verify(primary, payload).is_ok();
+            (is_accepted(primary), matches)
         };
         if !accepted {
             let reason = "its key is of a kind or size that proves nothing or is not supported";
