@@ -12,6 +12,7 @@ use thiserror::Error;
 
 mod cyclonedx;
 mod elements;
+mod key;
 mod list;
 mod spdx;
 mod subject;
@@ -100,13 +101,13 @@ pub enum SbomError {
         version: String,
     },
     /// Two components have one identifier, so that relationships cannot be told apart.
-    #[error("two of its components have the same {kind} `{id}`")]
+    #[error("two of its components have the same {kind}; the second is `{component}`")]
     #[diagnostic(help("the tool that made the SBOM is at fault: each has to have its own"))]
     Duplicate {
         /// "bom-ref" or "SPDXID".
         kind: &'static str,
-        /// The identifier, cut and cleaned.
-        id: String,
+        /// The second one's name, cut and cleaned.
+        component: String,
     },
     /// More components than are counted.
     #[error("it has more than {MOST} components")]

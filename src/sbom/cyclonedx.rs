@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::elements::{Part, Tally, clean, says, title};
+use super::key::Key;
 use super::list::{List, MOST};
 use super::subject::{Claim, ClaimKind, Subject, digest_in, image_digest_in_purl};
 use super::{Sbom, SbomError, Standard};
@@ -104,11 +105,11 @@ struct Property {
 #[derive(Deserialize)]
 struct Dependency {
     #[serde(rename = "ref")]
-    of: String,
+    of: Key,
     #[serde(rename = "dependsOn", default)]
-    depends_on: List<String>,
+    depends_on: List<Key>,
     #[serde(default)]
-    provides: List<String>,
+    provides: List<Key>,
 }
 
 /// A component of which only what is needed is kept, and those inside it.
@@ -135,14 +136,14 @@ impl Component {
         let identifiers = [self.purl.as_deref(), self.cpe.as_deref(), swid];
         let mut more = self.omnibor_id.0.iter().chain(&self.swhid.0);
         Part {
-            shown: title(name, version, self.bom_ref.as_deref()),
+            shown: title(name, version, self.bom_ref.as_deref()).into(),
             has: [
                 self.supplier.as_ref().is_some_and(Entity::is_named),
                 says(name),
                 says(version),
                 identifiers.into_iter().any(says) || more.any(|id| says(Some(id))),
             ],
-            id: self.bom_ref.clone(),
+            id: self.bom_ref.as_deref().map(Key::of),
         }
     }
 
@@ -225,8 +226,8 @@ impl Metadata {
 
 /// What is known of relationships, and of the references that were met.
 struct Walk {
-    related: HashSet<String>,
-    seen: HashSet<String>,
+    related: HashSet<Key>,
+    seen: HashSet<Key>,
     tally: Tally,
     count: usize,
 }
@@ -238,21 +239,14 @@ impl Walk {
         if self.count > MOST {
             return Err(SbomError::TooMany);
         }
-        let id = part.id.as_ref();
-        self.tally.add(
-            &part,
-            inside || id.is_some_and(|id| self.related.contains(id)),
-        );
+        let related = inside || part.id.is_some_and(|id| self.related.contains(&id));
+        self.tally.add(&part, related);
         match part.id {
-            Some(id) if self.seen.contains(&id) => Err(SbomError::Duplicate {
+            Some(id) if !self.seen.insert(id) => Err(SbomError::Duplicate {
                 kind: "bom-ref",
-                id: clean(&id),
+                component: part.shown.into(),
             }),
-            Some(id) => {
-                self.seen.insert(id);
-                Ok(())
-            }
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::key::Key;
 use crate::path::is_invisible;
 
 /// How many components that lack an element are named.
@@ -85,9 +86,9 @@ impl fmt::Display for Missing {
 #[derive(Debug, Default)]
 pub(super) struct Part {
     /// What relationships name it by.
-    pub(super) id: Option<String>,
+    pub(super) id: Option<Key>,
     /// What to call it in a message.
-    pub(super) shown: String,
+    pub(super) shown: Box<str>,
     /// Whether it has a supplier, a name, a version and an identifier.
     pub(super) has: [bool; 4],
 }
@@ -110,7 +111,7 @@ impl Tally {
             }
             *count += 1;
             if examples.len() < EXAMPLES {
-                examples.push(match part.shown.as_str() {
+                examples.push(match &*part.shown {
                     "" => format!("component {}", self.components),
                     shown => shown.to_owned(),
                 });

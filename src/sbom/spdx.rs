@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 
 use super::elements::{Part, Tally, clean, says, title};
+use super::key::Key;
 use super::list::List;
 use super::subject::{Claim, ClaimKind, Subject, digest_in, image_digest_in_purl};
 use super::{Sbom, SbomError, Standard};
@@ -36,7 +37,7 @@ pub(super) struct Document {
     #[serde(default)]
     relationships: List<Relationship>,
     #[serde(rename = "documentDescribes", default)]
-    described: List<String>,
+    described: List<Key>,
 }
 
 #[derive(Default, Deserialize)]
@@ -76,13 +77,56 @@ struct Checksum {
 }
 
 #[derive(Deserialize)]
-struct Relationship {
+struct RawRelationship {
     #[serde(rename = "spdxElementId")]
     from: Option<String>,
     #[serde(rename = "relationshipType")]
     kind: Option<String>,
     #[serde(rename = "relatedSpdxElement")]
     to: Option<String>,
+}
+
+/// What a relationship says that is needed; most are about files, and say nothing of a package.
+#[derive(Deserialize)]
+#[serde(from = "RawRelationship")]
+enum Relationship {
+    /// The document describes this package.
+    Describes(Key),
+    /// These two are related.
+    Between(End, End),
+    Nothing,
+}
+
+/// One end of a relationship.
+enum End {
+    /// Something of this document.
+    Here(Key),
+    /// Something of another document, or expressly nothing.
+    Elsewhere,
+}
+
+impl End {
+    fn of(id: &str) -> Self {
+        if id == "NONE" || id.starts_with("DocumentRef-") {
+            Self::Elsewhere
+        } else {
+            Self::Here(Key::of(id))
+        }
+    }
+}
+
+impl From<RawRelationship> for Relationship {
+    fn from(raw: RawRelationship) -> Self {
+        let (Some(from), Some(kind), Some(to)) = (raw.from, raw.kind, raw.to) else {
+            return Self::Nothing;
+        };
+        match kind.as_str() {
+            "DESCRIBES" if from == DOCUMENT => Self::Describes(Key::of(&to)),
+            "DESCRIBED_BY" if to == DOCUMENT => Self::Describes(Key::of(&from)),
+            _ if from == to => Self::Nothing,
+            _ => Self::Between(End::of(&from), End::of(&to)),
+        }
+    }
 }
 
 /// A package of which only what is needed is kept.
@@ -106,14 +150,14 @@ impl From<RawPackage> for Package {
             IDENTIFIERS.contains(&kind) && says(reference.reference_locator.as_deref())
         };
         let part = Part {
-            shown: title(name, version, raw.id.as_deref()),
+            shown: title(name, version, raw.id.as_deref()).into(),
             has: [
                 says(raw.supplier.as_deref().map(entity)),
                 says(name),
                 says(version),
                 references.iter().any(|reference| known(&reference)),
             ],
-            id: raw.id.clone(),
+            id: raw.id.as_deref().map(Key::of),
         };
         Self {
             is_container: raw.is_container(),
@@ -179,58 +223,44 @@ fn entity(text: &str) -> &str {
 }
 
 /// The packages that are related to another, to one of another document, or expressly to none.
-fn related(relationships: &[Relationship], ids: &HashSet<&str>) -> HashSet<String> {
+fn related(relationships: &[Relationship], packages: &HashSet<Key>) -> HashSet<Key> {
     let mut related = HashSet::new();
-    let names_one = |id: &str| ids.contains(id) || id == "NONE" || id.starts_with("DocumentRef-");
     for relationship in relationships {
-        let (Some(from), Some(to)) = (relationship.from.as_deref(), relationship.to.as_deref())
-        else {
+        let Relationship::Between(from, to) = relationship else {
             continue;
         };
-        // To be described is no relationship to another component.
-        let describes = relationship.describes().is_some();
-        if !describes && from != to && names_one(from) && names_one(to) {
-            related.extend([from.to_owned(), to.to_owned()]);
+        let ends = [from, to];
+        let is_known = |end: &&End| match end {
+            End::Here(key) => packages.contains(key),
+            End::Elsewhere => true,
+        };
+        if ends.iter().all(is_known) {
+            related.extend(ends.into_iter().filter_map(|end| match end {
+                End::Here(key) => Some(*key),
+                End::Elsewhere => None,
+            }));
         }
     }
     related
 }
 
-impl Relationship {
-    /// What the document describes, if that is what it says.
-    fn describes(&self) -> Option<&str> {
-        let (from, to) = (self.from.as_deref()?, self.to.as_deref()?);
-        match self.kind.as_deref()? {
-            "DESCRIBES" if from == DOCUMENT => Some(to),
-            "DESCRIBED_BY" if to == DOCUMENT => Some(from),
-            _ => None,
-        }
-    }
-}
-
 impl Document {
     /// The package described: of several the container, or else the first.
     fn subject(&self) -> Option<Subject> {
-        let described: HashSet<&str> = self
-            .described
+        let mut described: HashSet<Key> = self.described.0.iter().copied().collect();
+        described.extend(self.relationships.0.iter().filter_map(|one| match one {
+            Relationship::Describes(key) => Some(*key),
+            _ => None,
+        }));
+        let candidates = self
+            .packages
             .0
             .iter()
-            .map(String::as_str)
-            .chain(
-                self.relationships
-                    .0
-                    .iter()
-                    .filter_map(Relationship::describes),
-            )
-            .collect();
-        let candidates = self.packages.0.iter().filter(|package| {
-            let id = package.part.id.as_deref();
-            id.is_some_and(|id| described.contains(id))
-        });
+            .filter(|package| package.part.id.is_some_and(|id| described.contains(&id)));
         let container = candidates.clone().find(|package| package.is_container);
         let package = container.or_else(|| candidates.clone().next())?;
         Some(Subject {
-            title: package.part.shown.clone(),
+            title: package.part.shown.to_string(),
             version: package.version.clone(),
             claims: package.claims.clone(),
         })
@@ -240,19 +270,18 @@ impl Document {
 pub(super) fn summarise(document: &Document, version: String) -> Result<Sbom, SbomError> {
     let mut ids = HashSet::new();
     let packages = &document.packages.0;
-    for id in packages.iter().filter_map(|one| one.part.id.as_deref()) {
-        if !ids.insert(id) {
+    for part in packages.iter().map(|package| &package.part) {
+        if part.id.is_some_and(|id| !ids.insert(id)) {
             return Err(SbomError::Duplicate {
                 kind: "SPDXID",
-                id: clean(id),
+                component: part.shown.to_string(),
             });
         }
     }
     let related = related(&document.relationships.0, &ids);
     let mut tally = Tally::default();
-    for package in packages {
-        let id = package.part.id.as_deref();
-        tally.add(&package.part, id.is_some_and(|id| related.contains(id)));
+    for part in packages.iter().map(|package| &package.part) {
+        tally.add(part, part.id.is_some_and(|id| related.contains(&id)));
     }
     let info = &document.creation_info;
     let author = info.creators.0.iter().any(|one| says(Some(entity(one))));
