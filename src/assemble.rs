@@ -23,6 +23,7 @@ mod checks;
 mod configuration;
 mod content;
 mod inputs;
+mod links;
 mod overrides;
 
 use inputs::Inputs;

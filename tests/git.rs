@@ -3,6 +3,7 @@
 mod bundle;
 mod checkout;
 mod hardening;
+mod hostile;
 mod mirror;
 mod signature;
 mod source_tree;

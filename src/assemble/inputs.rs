@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::checks::{judge_tag, report_checkout};
 use super::configuration::{self, Configuration, read_text};
+use super::links::report_links;
 use super::overrides;
 use super::{BuildError, ConfigSource, Request};
 use crate::config::{Config, ResolvedConfig, SOURCE};
@@ -100,8 +101,9 @@ impl Inputs {
         std::iter::once(own).chain(submodules).collect()
     }
 
-    /// Says where the checkout has something else than the tag.
+    /// Says which links lead out of the tree, and where the checkout has something else than the tag.
     pub(super) fn report_checkout(&self, monitor: &dyn Monitor) -> Result<(), BuildError> {
+        report_links(self, monitor)?;
         match &self.checkout {
             Some(root) => report_checkout(self.source(), root, monitor),
             None => Ok(()),

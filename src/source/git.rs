@@ -16,6 +16,8 @@ mod checkout;
 mod command;
 mod error;
 mod gzip;
+mod links;
+mod names;
 mod object;
 mod refs;
 mod repository;

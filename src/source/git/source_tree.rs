@@ -59,8 +59,11 @@ impl Mirror {
             task,
         };
         let mut objects = self.objects()?;
+        let ahead = files.iter().filter(|file| file.kind != FileKind::Submodule);
+        let mut ahead = ahead.map(|file| file.object.as_str());
         let mut pointers = Vec::new();
         for file in &files {
+            objects.ask_ahead(&mut ahead)?;
             if archive.add(file, &mut objects)? {
                 pointers.push(printable(&file.path));
             }
@@ -210,7 +213,7 @@ fn put(
     }
 }
 
-fn link_target(file: &GitFile, objects: &mut ObjectReader) -> Result<Vec<u8>, GitError> {
+pub(super) fn link_target(file: &GitFile, objects: &mut ObjectReader) -> Result<Vec<u8>, GitError> {
     let malformed = || GitError::Malformed {
         object: file.object.clone(),
         expected: "the target of a symbolic link",
