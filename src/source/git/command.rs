@@ -186,12 +186,26 @@ impl Process {
     }
 
     /// Waits for the end and stops the process if the task is stopped.
-    pub(super) fn finish_unless_cancelled(mut self, task: &Task<'_>) -> Result<(), GitError> {
+    pub(super) fn finish_unless_cancelled(self, task: &Task<'_>) -> Result<(), GitError> {
+        self.finish_counting(task, || 0)
+    }
+
+    /// As [`finish_unless_cancelled`](Self::finish_unless_cancelled), with what was `done` so far
+    /// as the task's progress.
+    pub(super) fn finish_counting(
+        mut self,
+        task: &Task<'_>,
+        done: impl Fn() -> u64,
+    ) -> Result<(), GitError> {
+        let mut told = 0;
         loop {
-            if let Some(status) = self.child.try_wait().map_err(|source| self.pipe(source))? {
+            let ended = self.child.try_wait().map_err(|source| self.pipe(source))?;
+            let now = done().max(told);
+            task.advance(now - told)?;
+            told = now;
+            if let Some(status) = ended {
                 return stop_first(self.judge(status), task);
             }
-            task.advance(0)?;
             thread::sleep(TICK);
         }
     }

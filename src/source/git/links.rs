@@ -24,7 +24,7 @@ impl Mirror {
         let mut places = HashSet::new();
         for file in files.iter().filter(|file| file.kind == FileKind::Symlink) {
             let target = link_target(file, &mut objects)?;
-            let depth = above + file.path.iter().filter(|byte| **byte == b'/').count();
+            let depth = above + file.path.split(|byte| *byte == b'/').skip(1).count();
             if leads_out(&target, depth) {
                 if leaving.total < MOST_PATHS {
                     leaving.paths.push(printable(&file.path));
