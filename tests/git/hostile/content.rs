@@ -1,5 +1,6 @@
 //! What files of the tree ask of git: attributes, submodules, signatures.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
 
@@ -39,7 +40,7 @@ fn attributes_neither_run_a_program_nor_change_a_byte() {
     {
         ground.write("../staged", content);
         let id = ground.git(["hash-object", "-w", "--no-filters", "../staged"]);
-        index.push_str(&format!("100644 {id}\t{name}\n"));
+        writeln!(index, "100644 {id}\t{name}").unwrap();
     }
     let list = ground.small.path("index");
     fs::write(&list, index).unwrap();
@@ -76,7 +77,7 @@ fn what_gitmodules_says_is_never_run() {
                 says(
                     ground,
                     "[submodule \"x\"]\n\tpath = x\n\turl = ./x\n\tupdate = !TRAP\n",
-                )
+                );
             },
             outcome: Made,
         },
@@ -86,7 +87,7 @@ fn what_gitmodules_says_is_never_run() {
                 says(
                     ground,
                     "[submodule \"x\"]\n\tpath = x\n\turl = --upload-pack=TRAP\n",
-                )
+                );
             },
             outcome: Made,
         },
@@ -96,7 +97,7 @@ fn what_gitmodules_says_is_never_run() {
                 says(
                     ground,
                     "[submodule \"../../x\"]\n\tpath = --x=TRAP\n\turl = ext::TRAP\n",
-                )
+                );
             },
             outcome: Made,
         },

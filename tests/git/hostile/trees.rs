@@ -219,6 +219,12 @@ fn a_tree_that_is_no_tree_is_refused_and_an_old_one_is_read() {
             },
             outcome: Refused("a date in its header"),
         },
+    ]);
+}
+
+#[test]
+fn a_link_that_is_none_or_that_git_would_not_make_is_refused() {
+    try_all(&[
         Row {
             name: "a .gitmodules that is a link",
             lay: |ground| {
