@@ -1,15 +1,16 @@
 #!/bin/bash
 # dhfpack beside stock tools, on the same made input, in one run. Prints ratios: below 1, dhfpack
-# is faster. Run: benches/versus.sh [verify] [build] [memory] [documents]   (default: all)
+# is faster. Run: benches/versus.sh [verify] [build] [memory] [documents] [git] [image]   (default: all)
 #
 # Needs about 20 GiB in BENCH_DIR (default target/bench), a Docker Engine, openssl, hyperfine and
-# GNU time; installs the last two with apt-get if it may. RUNS sets the number of timed runs.
+# GNU time; installs the last two with apt-get if it may; skopeo for the part `image`. RUNS sets the number
+# of timed runs, COMMITS and HISTORY_MIB the size of the made history (200000 and 5120 for the largest).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 runs=${RUNS:-3}
 dir=$(mkdir -p "${BENCH_DIR:-target/bench}" && cd "${BENCH_DIR:-target/bench}" && pwd)
-parts=${*:-verify build memory documents}
+parts=${*:-verify build memory documents git image}
 dhfpack=$PWD/target/release/dhfpack
 role="Engineering SME"
 
@@ -238,6 +239,85 @@ bench_documents() {
     done
     rm -rf "$dir/docs"
     echo "time per file, 100,000 against 1,000: ratio $(ratio "${per_file[1]}" "${per_file[0]}") (goal 1.00)"
+}
+
+# A product whose repository is made by benches/repository.py: PRODUCT WHAT SIZE...
+made_product() {
+    [ ! -d "$1" ] || return 0
+    product "$1.config" ""
+    mkdir -p "$1.config.data" "$1.data"
+    echo "A record." > "$1.data/record.txt"
+    sed -i "s|$1.config.data|$1.data|" "$1.config/dhfpack.toml"
+    git init -q --bare -b main "$1"
+    CONFIG=$1.config python3 benches/repository.py "${@:2}" | git -C "$1" fast-import --quiet
+}
+
+# Mean seconds of one step of a build: PRODUCT STEP
+step() {
+    for run in $(seq "$runs"); do
+        rm -rf "$dir/step"
+        mkdir "$dir/step"
+        sh -c "$(build_command "$1" "$dir/step" | sed 's/--quiet/--progress json/')" 2>"$dir/step.json" >/dev/null
+        python3 - "$dir/step.json" "$2" <<'PY'
+import json, sys
+events = [json.loads(line) for line in open(sys.argv[1])]
+ids = [event["id"] for event in events if event["event"] == "task" and event["name"] == sys.argv[2]]
+print(sum(event["seconds"] for event in events if event["event"] == "end" and event["id"] in ids))
+PY
+    done | awk '{ sum += $1 } END { print sum / NR }'
+}
+
+# The largest resident set of one process, not of those it starts: sampled from its high-water mark.
+own_memory() { # LABEL COMMAND
+    sh -c "exec $2" >/dev/null 2>&1 &
+    local process=$! peak=0 now
+    while now=$(awk '/^VmHWM/ { print $2 }' "/proc/$process/status" 2>/dev/null) && [ -n "$now" ]; do
+        peak=$now
+        sleep 0.05
+    done
+    wait "$process" || { echo "failed: $2" >&2; exit 1; }
+    echo "$1: peak of its own process $((peak / 1024)) MiB (goal 64)"
+}
+
+bench_git() {
+    say "git: source tree of 500 MiB"
+    made_product "$dir/tree.product" tree 500
+    local ours theirs repository=$dir/tree.product
+    ours=$(step "$repository" "source tree")
+    theirs=$(wall "git -C $repository archive v1.0.0 | gzip -6 > $dir/source.tar.gz")
+    echo "dhfpack's source tree ${ours}s, git archive | gzip -6 ${theirs}s: ratio $(ratio "$ours" "$theirs") (goal 0.30)"
+    echo "size $(stat -c %s "$dir/step/bench-1.0.0/Design Outputs/Source Code/source-tree.tar.gz") against $(stat -c %s "$dir/source.tar.gz") bytes"
+
+    local commits=${COMMITS:-100000} mib=${HISTORY_MIB:-0}
+    say "git: history of $commits commits and $mib MiB of data"
+    repository=$dir/history-$commits-$mib.product
+    made_product "$repository" history "$commits" "$mib"
+    rm -rf "$dir/history"
+    mkdir "$dir/history"
+    own_memory "build" "$(build_command "$repository" "$dir/history")"
+    ours=$(wall "$(build_command "$repository" "$dir/history")" "rm -rf $dir/history; mkdir $dir/history")
+    # What dhfpack asks of git so that the bytes are stable.
+    theirs=$(wall "git -C $repository -c pack.threads=1 -c pack.compression=6 -c pack.window=10 -c pack.depth=50 \
+        -c pack.useBitmaps=false -c core.bigFileThreshold=32m bundle create -q $dir/history.bundle v1.0.0")
+    echo "dhfpack build ${ours}s, git bundle create on one thread ${theirs}s: ratio $(ratio "$ours" "$theirs")"
+    rm -rf "$dir/step" "$dir/history" "$dir/source.tar.gz" "$dir/history.bundle"
+}
+
+bench_image() {
+    command -v skopeo >/dev/null || { echo "skipped: no skopeo"; return; }
+    say "image: export of 1 GiB in two layers, from the engine"
+    image bench-1g:1.0.0 512M
+    if [ ! -d "$dir/build.product" ]; then
+        product "$dir/build.product" "docker:bench-1g:1.0.0"
+        mkdir -p "$dir/build.product.data"
+        small_files "$dir/build.product.data/small" 100
+    fi
+    local ours stock
+    ours=$(wall "$(build_command "$dir/build.product" "$dir/built")" "rm -rf $dir/built; mkdir $dir/built; sync")
+    stock=$(wall "skopeo copy -q docker-daemon:bench-1g:1.0.0 oci-archive:$dir/skopeo.tar && sha256sum $dir/skopeo.tar" \
+        "rm -f $dir/skopeo.tar; sync")
+    echo "dhfpack build ${ours}s, skopeo copy and sha256sum ${stock}s: ratio $(ratio "$ours" "$stock") (goal 0.50)"
+    rm -rf "$dir/skopeo.tar" "$dir/built"
 }
 
 say "machine"

@@ -24,6 +24,7 @@ mod configuration;
 mod content;
 mod environment;
 mod inputs;
+mod links;
 mod overrides;
 mod signatures;
 mod whole;

@@ -5,6 +5,7 @@ mod bundle;
 mod checkout;
 mod complete;
 mod hardening;
+mod hostile;
 mod lfs;
 mod mirror;
 mod signature;

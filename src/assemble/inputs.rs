@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::checks::report_checkout;
 use super::configuration::{self, Configuration, read_text};
 use super::environment;
+use super::links::report_links;
 use super::overrides;
 use super::signatures::{self, Signatures};
 use super::whole;
@@ -118,8 +119,9 @@ impl Inputs {
         std::iter::once(own).chain(submodules).collect()
     }
 
-    /// Says where the checkout has something else than the tag.
+    /// Says which links lead out of the tree, and where the checkout has something else than the tag.
     pub(super) fn report_checkout(&self, monitor: &dyn Monitor) -> Result<(), BuildError> {
+        report_links(self, monitor)?;
         match &self.checkout {
             Some(root) => report_checkout(self.source(), root, monitor),
             None => Ok(()),

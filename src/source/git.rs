@@ -19,6 +19,8 @@ mod command;
 mod error;
 mod gzip;
 mod lfs;
+mod links;
+mod names;
 mod object;
 mod proof;
 mod refs;
@@ -77,7 +79,7 @@ impl Mirror {
         let task = Task::begin(monitor, "Mirroring the repository", None, Unit::Bytes);
         let process = Process::start(command, "mirroring the repository")?;
         process
-            .finish_unless_cancelled(&task)
+            .finish_counting(&task, || packed(&git_dir))
             .map_err(|error| without_password(error, location))?;
         let name = without_userinfo(location);
         // A URL's repository cannot be looked at beforehand.
@@ -146,6 +148,20 @@ impl Mirror {
         command.arg("--git-dir").arg(&self.git_dir);
         command
     }
+}
+
+/// How many bytes of packs have arrived in a mirror. Only shown, so whatever cannot be read, or
+/// was renamed meanwhile, counts for nothing.
+fn packed(git_dir: &Path) -> u64 {
+    let entries = fs::read_dir(git_dir.join("objects/pack"));
+    let entries = entries.into_iter().flatten().flatten();
+    let packs = entries.filter(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name.starts_with("tmp_pack_") || name.ends_with(".pack")
+    });
+    let sizes = packs.filter_map(|entry| entry.metadata().ok());
+    sizes.map(|metadata| metadata.len()).sum()
 }
 
 /// Where a repository comes from.

@@ -1,7 +1,8 @@
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use dhfpack::monitor::{Recording, Silent};
+use dhfpack::monitor::{Monitor, Recording, Silent, TaskId, Unit};
 use dhfpack::source::git::{FileKind, GitError, Mirror, find_repository};
 
 use crate::support::git::{TestRepository, git};
@@ -214,4 +215,34 @@ fn a_repository_of_another_user_is_mirrored() {
         return;
     }
     repository.mirror().tag("v1.0.0").unwrap();
+}
+
+/// Adds up the progress of all tasks.
+#[derive(Default)]
+struct Counting(AtomicU64);
+
+impl Monitor for Counting {
+    fn task_began(&self, _: TaskId, _: &str, _: Option<u64>, _: Unit) {}
+    fn task_advanced(&self, _: TaskId, amount: u64) {
+        self.0.fetch_add(amount, Ordering::Relaxed);
+    }
+    fn task_ended(&self, _: TaskId) {}
+    fn notice(&self, _: &str) {}
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn the_progress_of_mirroring_is_the_size_of_what_arrived() {
+    let repository = TestRepository::released();
+    let into = tempfile::tempdir().unwrap();
+    let counting = Counting::default();
+    Mirror::clone(repository.path().to_str().unwrap(), into.path(), &counting).unwrap();
+    let packs = fs::read_dir(into.path().join("mirror.git/objects/pack")).unwrap();
+    let packs = packs.map(|entry| entry.unwrap());
+    let packs = packs.filter(|entry| entry.path().extension().is_some_and(|e| e == "pack"));
+    let sizes: u64 = packs.map(|entry| entry.metadata().unwrap().len()).sum();
+    assert!(sizes > 0);
+    assert_eq!(counting.0.into_inner(), sizes);
 }

@@ -11,7 +11,7 @@ use super::{Mirror, Repository};
 use crate::error::IoContext;
 
 /// How many paths of a kind are named.
-const MOST_PATHS: usize = 100;
+pub(super) const MOST_PATHS: usize = 100;
 /// The longest list of paths that is read.
 const LIST_LIMIT: u64 = 256 * 1024 * 1024;
 

@@ -1,6 +1,7 @@
 //! The git command line, started so that nobody's configuration, hooks or filters take part.
 
 use std::env;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read, Write};
@@ -64,6 +65,7 @@ impl Git {
             }
         }
         command
+            .env("PATH", self.absolute_entries())
             .env_remove("SSH_ASKPASS")
             .env("LC_ALL", "C")
             .env("GIT_CONFIG_NOSYSTEM", "1")
@@ -78,12 +80,26 @@ impl Git {
             command.args(["-c", setting]);
         }
         for key in ["core.hooksPath", "core.attributesFile", "core.excludesFile"] {
-            let mut setting = std::ffi::OsString::from(key);
+            let mut setting = OsString::from(key);
             setting.push("=");
             setting.push(self.empty.join("none"));
             command.arg("-c").arg(setting);
         }
         command
+    }
+}
+
+impl Git {
+    /// The search path without relative entries: git is started inside checkouts, where such an
+    /// entry would find programs of the repository.
+    fn absolute_entries(&self) -> OsString {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let entries = env::split_paths(&path).filter(|entry| entry.is_absolute());
+        match env::join_paths(entries) {
+            Ok(path) if !path.is_empty() => path,
+            // An empty search path would mean the current folder.
+            _ => self.empty.clone().into_os_string(),
+        }
     }
 }
 
@@ -192,12 +208,26 @@ impl Process {
     }
 
     /// Waits for the end and stops the process if the task is stopped.
-    pub(super) fn finish_unless_cancelled(mut self, task: &Task<'_>) -> Result<(), GitError> {
+    pub(super) fn finish_unless_cancelled(self, task: &Task<'_>) -> Result<(), GitError> {
+        self.finish_counting(task, || 0)
+    }
+
+    /// As [`finish_unless_cancelled`](Self::finish_unless_cancelled), with what was `done` so far
+    /// as the task's progress.
+    pub(super) fn finish_counting(
+        mut self,
+        task: &Task<'_>,
+        done: impl Fn() -> u64,
+    ) -> Result<(), GitError> {
+        let mut told = 0;
         loop {
-            if let Some(status) = self.child.try_wait().map_err(|source| self.pipe(source))? {
+            let ended = self.child.try_wait().map_err(|source| self.pipe(source))?;
+            let now = done().max(told);
+            task.advance(now - told)?;
+            told = now;
+            if let Some(status) = ended {
                 return stop_first(self.judge(status), task);
             }
-            task.advance(0)?;
             thread::sleep(TICK);
         }
     }

@@ -93,6 +93,15 @@ pub enum GitError {
         /// The repository.
         repository: String,
     },
+    /// A file that gives commits other parents than they have.
+    #[error("{} changes the history that git shows", path.display())]
+    #[diagnostic(help(
+        "an archive holds history as it was committed: move the file away, then check with `git fsck`"
+    ))]
+    Grafts {
+        /// The file.
+        path: PathBuf,
+    },
     /// No tag of that name.
     #[error("{repository} has no tag {name}")]
     #[diagnostic(help(

@@ -1,5 +1,6 @@
 //! Reading objects through one long-lived `git cat-file --batch`.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{ChildStdin, ChildStdout};
 
@@ -11,6 +12,9 @@ use crate::digest::BUFFER;
 const RECORD_LIMIT: u64 = 4 * 1024 * 1024;
 /// The longest line that `cat-file` answers: an id, a kind and a size.
 const HEAD_LIMIT: u64 = 256;
+/// How many objects are asked for before the first is read. Their ids fit into the smallest pipe
+/// a system has (4 KiB), so that git and this program never wait for each other.
+const AHEAD: usize = 48;
 
 /// Reads objects by id, one after the other.
 #[derive(Debug)]
@@ -19,6 +23,8 @@ pub struct ObjectReader {
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
     buffer: Vec<u8>,
+    /// What git was asked for and has not been read.
+    asked: VecDeque<String>,
     /// Set while an object is under way: if it stays set, what follows on the pipe is unknown.
     midway: bool,
 }
@@ -37,8 +43,31 @@ impl ObjectReader {
             stdout: BufReader::new(process.stdout()?),
             process,
             buffer: vec![0; BUFFER],
+            asked: VecDeque::with_capacity(AHEAD),
             midway: false,
         })
+    }
+
+    /// Asks git for some of the objects that will be read next, in this order, so that it looks
+    /// for one while another is handled.
+    pub(super) fn ask_ahead<'o>(
+        &mut self,
+        objects: &mut impl Iterator<Item = &'o str>,
+    ) -> Result<(), GitError> {
+        // Many at once: for each line that git finds alone, two processes are woken.
+        if self.asked.len() > AHEAD / 2 {
+            return Ok(());
+        }
+        let mut lines = String::new();
+        for object in objects.take(AHEAD - self.asked.len()) {
+            require_id(object)?;
+            lines.push_str(object);
+            lines.push('\n');
+            self.asked.push_back(object.to_owned());
+        }
+        self.stdin
+            .write_all(lines.as_bytes())
+            .map_err(|source| self.process.pipe(source))
     }
 
     /// Writes the content of a file to `writer`, and returns its size in bytes. After an error
@@ -88,25 +117,19 @@ impl ObjectReader {
     }
 
     fn ask(&mut self, object: &str) -> Result<Head, GitError> {
-        if !is_object_id(object) {
-            return Err(GitError::BadName {
-                name: object.to_owned(),
-                expected: "an object id",
-            });
-        }
         if self.midway {
             return Err(self.process.pipe(io::ErrorKind::BrokenPipe.into()));
         }
         self.midway = true;
-        let line = self
-            .exchange(object)
-            .map_err(|source| self.process.pipe(source))?;
+        if self.asked.is_empty() {
+            self.ask_ahead(&mut std::iter::once(object))?;
+        }
+        self.asked.pop_front();
+        let line = self.answer().map_err(|source| self.process.pipe(source))?;
         parse_head(object, &line)
     }
 
-    fn exchange(&mut self, object: &str) -> io::Result<Vec<u8>> {
-        self.stdin.write_all(format!("{object}\n").as_bytes())?;
-        self.stdin.flush()?;
+    fn answer(&mut self) -> io::Result<Vec<u8>> {
         let mut line = Vec::new();
         (&mut self.stdout)
             .take(HEAD_LIMIT)
@@ -126,6 +149,16 @@ impl ObjectReader {
         self.midway = false;
         Ok(())
     }
+}
+
+fn require_id(object: &str) -> Result<(), GitError> {
+    if is_object_id(object) {
+        return Ok(());
+    }
+    Err(GitError::BadName {
+        name: object.to_owned(),
+        expected: "an object id",
+    })
 }
 
 fn parse_head(object: &str, line: &[u8]) -> Result<Head, GitError> {

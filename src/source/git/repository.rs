@@ -73,6 +73,10 @@ impl Repository {
                 repository: repository(),
             });
         }
+        let grafts = self.common_dir.join("info/grafts");
+        if has_content(&grafts)? {
+            return Err(GitError::Grafts { path: grafts });
+        }
         if self.has_promisor_packs()? {
             return Err(GitError::Partial {
                 repository: repository(),
@@ -102,11 +106,14 @@ impl Repository {
 
 /// Whether the repository whose objects are in `common_dir` has its history cut off.
 pub(super) fn is_shallow(common_dir: &Path) -> Result<bool, IoError> {
-    let shallow = common_dir.join("shallow");
-    match fs::metadata(&shallow) {
+    has_content(&common_dir.join("shallow"))
+}
+
+fn has_content(path: &Path) -> Result<bool, IoError> {
+    match fs::metadata(path) {
         Ok(metadata) => Ok(metadata.len() > 0),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error).at("read", shallow),
+        Err(error) => Err(error).at("read", path),
     }
 }
 

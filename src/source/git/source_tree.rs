@@ -81,14 +81,18 @@ impl<'a, W: Write> Archive<'a, W> {
     /// tree lies below a submodule's or a link's, which [`Mirror::files`] sees to.
     fn add_tree(&mut self, mirror: &Mirror, commit: &str, above: &[u8]) -> Result<(), GitError> {
         let mut objects = mirror.objects()?;
-        for file in mirror.files(commit)? {
+        let files = mirror.files(commit)?;
+        let ahead = files.iter().filter(|file| file.kind != FileKind::Submodule);
+        let mut ahead = ahead.map(|file| file.object.as_str());
+        for file in &files {
+            objects.ask_ahead(&mut ahead)?;
             let path = [above, &file.path].concat();
             if file.kind == FileKind::Submodule {
-                let submodule = self.submodule(&path, &file)?;
+                let submodule = self.submodule(&path, file)?;
                 let below = [&path[..], b"/"].concat();
                 self.add_tree(&submodule.mirror, &submodule.commit.id, &below)?;
             } else {
-                self.add(&path, &file, &mut objects)?;
+                self.add(&path, file, &mut objects)?;
             }
         }
         Ok(())
@@ -219,7 +223,7 @@ fn put(
     }
 }
 
-fn link_target(file: &GitFile, objects: &mut ObjectReader) -> Result<Vec<u8>, GitError> {
+pub(super) fn link_target(file: &GitFile, objects: &mut ObjectReader) -> Result<Vec<u8>, GitError> {
     let malformed = || GitError::Malformed {
         object: file.object.clone(),
         expected: "the target of a symbolic link",

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use super::Mirror;
 use super::command::Process;
 use super::error::{GitError, printable};
+use super::names;
 use super::object::is_object_id;
 
 /// The longest line of `ls-tree`; git's own limit on a path is 4096 bytes.
@@ -135,11 +136,9 @@ fn parse_line(line: &[u8]) -> Option<GitFile> {
 fn require_safe(files: &[GitFile]) -> Result<(), GitError> {
     let mut seen = HashSet::with_capacity(files.len());
     for file in files {
-        let unsafe_name = file
-            .path
-            .split(|byte| *byte == b'/')
-            .any(|name| matches!(name, b"" | b"." | b"..") || name.eq_ignore_ascii_case(b".git"));
-        if unsafe_name || !seen.insert(file.path.as_slice()) {
+        let is_unsafe = !names::is_safe(&file.path)
+            || file.kind == FileKind::Symlink && names::is_gitmodules(&file.path);
+        if is_unsafe || !seen.insert(file.path.as_slice()) {
             return Err(unsafe_path(file));
         }
     }
