@@ -1,9 +1,11 @@
 //! The image source: engines that behave and engines that do not, OCI layouts, and the way back.
 
 mod broken;
+mod connection;
 mod engine;
 mod forms;
 mod layout;
+mod platforms;
 mod stop;
 
 use std::collections::BTreeMap;
