@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::ImageError;
-use super::config::{Config, digest, json};
+use super::config::{Config, json};
 use super::descriptor::{self, Blobs, Descriptor, Index, Listed, Manifest};
 use super::docker_tar::{Choice, Parts, missing};
 use super::error::{require_digest, require_size};
@@ -121,7 +121,7 @@ fn by_index(
     // Of those that the index lists first, each leads to the platforms of one image.
     let mut roots = Vec::new();
     for root in json::<Index>("index.json", index)?.manifests {
-        if leads_to(parts, root.sha256()?, &|digest| configs.contains(&digest))? {
+        if leads_to(parts, root.sha256()?, &|digest| configs.contains(&digest)) {
             roots.push(root);
         }
     }
@@ -222,7 +222,7 @@ fn blob(digest: Sha256) -> String {
 /// An engine's id is the digest of the config; with the containerd store, it is that of a
 /// manifest or an index, which must lead to the config.
 fn require_id(parts: &Parts, id: Sha256, config: Sha256) -> Result<(), ImageError> {
-    if leads_to(parts, id, &|digest| digest == config)? {
+    if leads_to(parts, id, &|digest| digest == config) {
         return Ok(());
     }
     Err(ImageError::Digest {
@@ -233,31 +233,36 @@ fn require_id(parts: &Parts, id: Sha256, config: Sha256) -> Result<(), ImageErro
 }
 
 /// Whether manifests and indexes, each equal to its digest, lead from `start` to what is sought.
-fn leads_to(
-    parts: &Parts,
-    start: Sha256,
-    is_sought: &dyn Fn(Sha256) -> bool,
-) -> Result<bool, ImageError> {
+/// What is no manifest and no index leads nowhere.
+fn leads_to(parts: &Parts, start: Sha256, is_sought: &dyn Fn(Sha256) -> bool) -> bool {
     let mut open = vec![start];
     let mut seen = BTreeSet::new();
-    while let Some(digest_of) = open.pop() {
-        if is_sought(digest_of) {
-            return Ok(true);
+    while let Some(digest) = open.pop() {
+        if is_sought(digest) {
+            return true;
         }
-        if !seen.insert(digest_of) {
+        let Some(bytes) = parts.json(&blob(digest)) else {
+            continue;
+        };
+        if !seen.insert(digest) || Sha256::of(bytes) != digest {
             continue;
         }
-        let name = blob(digest_of);
-        if let Some(bytes) = parts.json(&name)
-            && Sha256::of(bytes) == digest_of
+        let Ok(named) = serde_json::from_slice::<Named>(bytes) else {
+            continue;
+        };
+        let digest_of =
+            |reference: &Reference| reference.digest.strip_prefix("sha256:")?.parse().ok();
+        if named
+            .config
+            .as_ref()
+            .and_then(digest_of)
+            .is_some_and(is_sought)
         {
-            let named: Named = json(&name, bytes)?;
-            for reference in named.config.iter().chain(&named.manifests) {
-                open.push(digest(&name, &reference.digest)?);
-            }
+            return true;
         }
+        open.extend(named.manifests.iter().filter_map(digest_of));
     }
-    Ok(false)
+    false
 }
 
 impl Blobs for Parts {
