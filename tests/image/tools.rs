@@ -59,7 +59,7 @@ impl Workshop {
         command
     }
 
-    fn run<const N: usize>(&self, mut command: Command, arguments: [&str; N]) -> String {
+    fn run<const N: usize>(mut command: Command, arguments: [&str; N]) -> String {
         let output: Output = command.args(arguments).output().unwrap();
         assert!(output.status.success(), "{command:?}: {}", told(&output));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -69,7 +69,7 @@ impl Workshop {
         let mut copy = self.command("skopeo");
         copy.args(["--insecure-policy", "--tmpdir"])
             .arg(self.0.path());
-        self.run(copy, ["copy", "--quiet", from, to]);
+        Self::run(copy, ["copy", "--quiet", from, to]);
     }
 
     /// What an image in this folder becomes.
@@ -85,7 +85,7 @@ impl Workshop {
     fn save(&self, image: &TempDir, name: &str) {
         let mut tar = self.command("tar");
         tar.arg("-C").arg(image.path().join("image"));
-        self.run(tar, ["-cf", name, "."]);
+        Self::run(tar, ["-cf", name, "."]);
     }
 }
 
@@ -120,10 +120,10 @@ fn what_podman_saves_is_the_image_that_it_loaded() {
     let image = unique("podman saves");
     fs::write(workshop.path("in.tar"), tar_of(&image.legacy())).unwrap();
     let podman = || workshop.with_store("podman");
-    workshop.run(podman(), ["load", "--quiet", "--input", "in.tar"]);
+    Workshop::run(podman(), ["load", "--quiet", "--input", "in.tar"]);
     let save = |form, to| {
         let id = image.id().to_string();
-        workshop.run(
+        Workshop::run(
             podman(),
             ["save", "--quiet", "--format", form, "--output", to, &id],
         );
@@ -143,9 +143,9 @@ fn what_podman_saves_is_the_image_that_it_loaded() {
 
     // Archived, loaded, saved, archived.
     let id = image.id().to_string();
-    workshop.run(podman(), ["image", "rm", "--force", &id]);
+    Workshop::run(podman(), ["image", "rm", "--force", &id]);
     workshop.save(&saved, "archived.tar");
-    workshop.run(podman(), ["load", "--quiet", "--input", "archived.tar"]);
+    Workshop::run(podman(), ["load", "--quiet", "--input", "archived.tar"]);
     save("docker-archive", "again.tar");
     assert_eq!(
         files(&workshop.fetch("docker-archive:again.tar").1),
@@ -166,7 +166,7 @@ impl Service {
         let service = Self(service.spawn().unwrap());
         let begun = Instant::now();
         while std::os::unix::net::UnixStream::connect(&socket).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "no service");
+            assert!(begun.elapsed() < Duration::from_mins(1), "no service");
             thread::sleep(Duration::from_millis(50));
         }
         service
@@ -189,9 +189,9 @@ fn podmans_socket_is_an_engine() {
     let image = unique("podman serves");
     fs::write(workshop.path("in.tar"), tar_of(&image.legacy())).unwrap();
     let podman = || workshop.with_store("podman");
-    workshop.run(podman(), ["load", "--quiet", "--input", "in.tar"]);
+    Workshop::run(podman(), ["load", "--quiet", "--input", "in.tar"]);
     let id = image.id().to_string();
-    workshop.run(podman(), ["tag", &id, "localhost/pump:2.4.0"]);
+    Workshop::run(podman(), ["tag", &id, "localhost/pump:2.4.0"]);
     let _service = Service::start(&workshop);
     let address = format!("unix://{}", workshop.path("podman.sock").display());
     let (_, expected) = workshop.fetch("docker-archive:in.tar");
@@ -213,14 +213,14 @@ fn what_buildah_builds_is_read_in_each_form_that_it_pushes() {
     let workshop = Workshop::new();
     fs::write(workshop.path("file"), "content").unwrap();
     let buildah = || workshop.with_store("buildah");
-    let container = workshop.run(buildah(), ["from", "scratch"]);
-    workshop.run(buildah(), ["copy", &container, "file", "/"]);
+    let container = Workshop::run(buildah(), ["from", "scratch"]);
+    Workshop::run(buildah(), ["copy", &container, "file", "/"]);
     let format = ["commit", "--quiet", "--format", "docker"];
-    let id = workshop.run(
+    let id = Workshop::run(
         buildah(),
         [format[0], format[1], format[2], format[3], &container],
     );
-    let push = |to: &str| workshop.run(buildah(), ["push", "--quiet", &id, to]);
+    let push = |to: &str| Workshop::run(buildah(), ["push", "--quiet", &id, to]);
     push("docker-archive:docker.tar:pump:1");
     push("oci-archive:oci.tar");
     let docker = workshop.fetch("docker-archive:docker.tar:pump:1").0;
@@ -262,7 +262,7 @@ fn what_skopeo_copies_keeps_its_layers_and_in_dockers_form_its_id() {
     copy.args(["--insecure-policy", "--tmpdir"])
         .arg(workshop.path("."));
     copy.args(["copy", "--quiet", "--dest-compress-format", "zstd"]);
-    workshop.run(copy, ["docker-archive:in.tar", "oci:packed:1"]);
+    Workshop::run(copy, ["docker-archive:in.tar", "oci:packed:1"]);
     let (packed, _) = workshop.fetch("oci:packed");
     assert_eq!(packed.images[0].diff_ids, diff_ids(&image));
 }
@@ -275,11 +275,11 @@ fn what_umoci_makes_is_read_with_layers_and_without() {
     let workshop = Workshop::new();
     fs::write(workshop.path("file"), "content").unwrap();
     let umoci = || workshop.command("umoci");
-    workshop.run(umoci(), ["init", "--layout", "layout"]);
-    workshop.run(umoci(), ["new", "--image", "layout:1"]);
+    Workshop::run(umoci(), ["init", "--layout", "layout"]);
+    Workshop::run(umoci(), ["new", "--image", "layout:1"]);
     let (empty, _) = workshop.fetch("oci:layout");
     assert!(empty.images[0].diff_ids.is_empty());
-    workshop.run(
+    Workshop::run(
         umoci(),
         [
             "insert",

@@ -139,7 +139,7 @@ fn by_index(
     if platforms.is_empty() && listed.present.len() > 1 {
         let present = listed.present.iter();
         let names = present.map(|one| name(&one.platform, tags(&one.config)));
-        return Err(several(names.collect()));
+        return Err(several(&names.collect::<Vec<_>>()));
     }
     let chosen = listed.choose(platforms)?;
     let images = chosen.iter().map(|candidate| {
@@ -174,18 +174,15 @@ fn by_platform(
     }
     if platforms.is_empty() && images.len() > 1 {
         let names = images.iter().zip(&found);
-        return Err(several(
-            names
-                .map(|(image, platform)| name(platform, &image.tags))
-                .collect(),
-        ));
+        let names = names.map(|(image, platform)| name(platform, &image.tags));
+        return Err(several(&names.collect::<Vec<_>>()));
     }
     let found: Vec<&str> = found.iter().map(String::as_str).collect();
     let chosen = descriptor::choose(&found, &[], platforms)?;
     Ok(chosen.into_iter().map(|at| images[at].clone()).collect())
 }
 
-fn several(names: Vec<String>) -> ImageError {
+fn several(names: &[String]) -> ImageError {
     ImageError::Several {
         candidates: names.join(", "),
     }
