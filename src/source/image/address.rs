@@ -99,17 +99,18 @@ impl Address {
 fn tcp(text: &str, tls: Option<Arc<ClientConfig>>) -> Result<Address, EngineError> {
     let wanted = "behind tcp:// stands HOST or HOST:PORT";
     let authority: Authority = text.parse().map_err(|_| EngineError::Address(wanted))?;
+    let usual = if tls.is_some() { PORTS.1 } else { PORTS.0 };
+    let port = match text.strip_prefix(authority.host()) {
+        Some("") => Some(usual),
+        Some(port) => port.strip_prefix(':').and_then(|port| port.parse().ok()),
+        // Before the host stands a user.
+        None => None,
+    };
     let host = authority.host().trim_start_matches('[');
     let host = host.trim_end_matches(']').to_owned();
-    let usual = if tls.is_some() { PORTS.1 } else { PORTS.0 };
-    let port = match authority.port() {
-        None if !text.ends_with(':') => usual,
-        None => return Err(EngineError::Address(wanted)),
-        Some(_) => authority.port_u16().ok_or(EngineError::Address(wanted))?,
-    };
-    if host.is_empty() || text.contains('@') {
+    let (Some(port), false) = (port, host.is_empty()) else {
         return Err(EngineError::Address(wanted));
-    }
+    };
     Ok(Address::Tcp {
         authority: text.to_owned(),
         host,
