@@ -214,8 +214,9 @@ pub struct SourceConfig {
 pub struct ImageConfig {
     /// The name of its folder in the archive.
     pub name: String,
-    /// `docker:REFERENCE` for an image in the Docker Engine, `oci:PATH` for an OCI layout,
-    /// as folder or tar. `{version}` stands for the version.
+    /// `docker:REFERENCE` for an image in the Docker Engine, `docker-archive:PATH` or
+    /// `docker-archive:PATH:NAME:TAG` for one in a tar of `docker save`, `oci:PATH` for an OCI
+    /// layout, as folder or tar. `{version}` stands for the version.
     pub source: String,
     /// Which platforms to take where the source has several, as in "linux/arm64".
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

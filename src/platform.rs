@@ -12,6 +12,38 @@ pub const DOCKER_ENGINE: &str = "unix:///var/run/docker.sock";
 #[cfg(windows)]
 pub const DOCKER_ENGINE: &str = "npipe:////./pipe/docker_engine";
 
+/// What the address of an engine on this machine begins with.
+#[cfg(unix)]
+pub const LOCAL_ENGINE: &str = "unix://";
+
+/// What the address of an engine on this machine begins with.
+#[cfg(windows)]
+pub const LOCAL_ENGINE: &str = "npipe://";
+
+/// Connects to the engine that listens on the socket at `path`.
+#[cfg(unix)]
+pub async fn connect_engine(path: &str) -> io::Result<tokio::net::UnixStream> {
+    tokio::net::UnixStream::connect(path).await
+}
+
+/// Connects to the engine that listens on the named pipe at `path`.
+#[cfg(windows)]
+pub async fn connect_engine(
+    path: &str,
+) -> io::Result<tokio::net::windows::named_pipe::NamedPipeClient> {
+    use tokio::net::windows::named_pipe::ClientOptions;
+    /// `ERROR_PIPE_BUSY`: all instances of the pipe serve somebody at the moment.
+    const BUSY: i32 = 231;
+    loop {
+        match ClientOptions::new().open(path.replace('/', "\\")) {
+            Err(error) if error.raw_os_error() == Some(BUSY) => {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+            client => return client,
+        }
+    }
+}
+
 /// Opens the file at `path`, itself no link, for reading.
 #[cfg(unix)]
 pub fn open_no_follow(path: &Path) -> io::Result<File> {

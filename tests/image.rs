@@ -1,10 +1,15 @@
 //! The image source: engines that behave and engines that do not, OCI layouts, and the way back.
 
+mod archive;
 mod broken;
+mod connection;
 mod engine;
 mod forms;
+mod fuzz;
 mod layout;
+mod platforms;
 mod stop;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::path::Path;

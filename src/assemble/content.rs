@@ -165,11 +165,8 @@ impl Writer<'_> {
         if let Some(given) = self.request.locations.images.get(&config.name) {
             return given.parse();
         }
-        let source = self.inputs.config().with_version(&config.source).parse()?;
-        Ok(match source {
-            ImageSource::Oci(path) => ImageSource::Oci(self.inputs.folder.join(path)),
-            other @ ImageSource::Docker(_) => other,
-        })
+        let source: ImageSource = self.inputs.config().with_version(&config.source).parse()?;
+        Ok(source.below(&self.inputs.folder))
     }
 
     fn git(&self) -> Result<Written, BuildError> {

@@ -1,7 +1,10 @@
 //! What the command line says, taken into the configuration that is archived.
 
+use std::path::Path;
+
 use super::{BuildError, ConfigSource, Request};
 use crate::config::{Config, SOURCE};
+use crate::source::image::ImageSource;
 
 /// Takes the command line's names into the configuration, as far as they are content: a path of
 /// this machine is not, so of an image's path only the last component stays.
@@ -51,15 +54,23 @@ fn require<'a>(
 }
 
 fn without_folder(source: &str) -> String {
-    let separators = ['/', '\\'];
-    match source.strip_prefix("oci:") {
-        Some(path) => {
-            let path = path.trim_end_matches(separators);
-            let name = path.rsplit(separators).next().unwrap_or(path);
-            format!("oci:{name}")
+    match source.parse() {
+        Ok(ImageSource::Oci(path)) => format!("oci:{}", last(&path)),
+        Ok(ImageSource::DockerArchive(path, reference)) => {
+            let reference = reference.map(|reference| format!(":{reference}"));
+            let reference = reference.unwrap_or_default();
+            format!("docker-archive:{}{reference}", last(&path))
         }
-        None => source.to_owned(),
+        _ => source.to_owned(),
     }
+}
+
+/// The last component, whichever system's path it is.
+fn last(path: &Path) -> String {
+    let separators = ['/', '\\'];
+    let path = path.to_string_lossy();
+    let path = path.trim_end_matches(separators);
+    path.rsplit(separators).next().unwrap_or(path).to_owned()
 }
 
 #[cfg(test)]
@@ -72,6 +83,8 @@ mod tests {
             ("oci:/tmp/job-17/image.tar", "oci:image.tar"),
             ("oci:image/", "oci:image"),
             ("oci:C:\\jobs\\image", "oci:image"),
+            ("docker-archive:a/b.tar", "docker-archive:b.tar"),
+            ("docker-archive:a/b.tar:x/y:1", "docker-archive:b.tar:x/y:1"),
             ("docker:registry/pump:2.4.0", "docker:registry/pump:2.4.0"),
         ] {
             assert_eq!(without_folder(source), archived);

@@ -1,5 +1,6 @@
 //! `dhfpack image`.
 
+use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -34,7 +35,9 @@ enum Command {
 
 /// Write an archived image as one tar that `docker load` takes
 ///
-/// Verify the archive first: what is written is what it holds.
+/// It holds all the platforms that are archived. What came from a registry is written as it was
+/// there: that loads into engines with the containerd store, and anywhere through skopeo. Verify
+/// the archive first: what is written is what it holds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 struct Save {
@@ -58,9 +61,9 @@ impl Save {
     fn run(&self, monitor: &dyn Monitor) -> Result<(), CliError> {
         let tree = archive::open(&self.archive)?;
         let (manifest, _) = Records::of(&*tree)?.manifest()?;
-        let image = self.choose(&manifest)?;
+        let images = self.choose(&manifest)?;
         let time = manifest.release.source_date;
-        let below = Some(image.folder.as_str());
+        let below = images.first().map(|image| image.folder.as_str());
         if self.output == Path::new("-") {
             let mut stdout = io::BufWriter::new(io::stdout().lock());
             archive::pack_tar(&*tree, None, below, time, &mut stdout, monitor)?;
@@ -69,32 +72,31 @@ impl Save {
         let mut file = StagedFile::begin(&self.output)?;
         archive::pack_tar(&*tree, None, below, time, &mut file, monitor)?;
         let path = file.commit(time)?;
-        output::text(&format!(
-            "saved     {}\nimage id  sha256:{}\n",
-            path.display(),
-            image.id
-        ))
+        let mut text = format!("saved     {}\n", path.display());
+        for image in &images {
+            let _ = writeln!(text, "image id  sha256:{} {}", image.id, image.platform);
+        }
+        if images.iter().any(|image| image.manifest.is_some()) {
+            // An engine's `load` needs layers as it writes them, or the containerd store.
+            text.push_str("form      an OCI layout as in the registry\n");
+        }
+        output::text(&text)
     }
 
-    fn choose<'m>(&self, manifest: &'m Manifest) -> Result<&'m ImageIdentity, CliError> {
-        let mut images = manifest.images.iter().filter(|image| match &self.image {
-            Some(name) => image.name == *name,
-            None => true,
-        });
-        match (images.next(), images.next()) {
-            (Some(image), None) => Ok(image),
-            _ => Err(CliError::new(
-                Kind::Usage,
-                WhichImage {
-                    names: manifest
-                        .images
-                        .iter()
-                        .map(|image| image.name.as_str())
-                        .collect::<Vec<_>>()
-                        .join(", "),
-                },
-            )),
-        }
+    /// The image with the name given, or the only one, with all its platforms.
+    fn choose<'m>(&self, manifest: &'m Manifest) -> Result<Vec<&'m ImageIdentity>, CliError> {
+        let mut names: Vec<&str> = manifest.images.iter().map(|one| &*one.name).collect();
+        names.dedup();
+        let name = match (&self.image, names.as_slice()) {
+            (Some(name), names) if names.contains(&name.as_str()) => name,
+            (None, [only]) => *only,
+            _ => {
+                let names = names.join(", ");
+                return Err(CliError::new(Kind::Usage, WhichImage { names }));
+            }
+        };
+        let images = manifest.images.iter();
+        Ok(images.filter(|image| image.name == name).collect())
     }
 }
 

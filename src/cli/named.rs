@@ -37,7 +37,7 @@ impl FromStr for Named {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Where content is found")]
 pub(crate) struct Sources {
-    /// Take the image NAME of the configuration from SOURCE: docker:REFERENCE or oci:PATH
+    /// Take the image NAME of the configuration from SOURCE: docker:REFERENCE, docker-archive:PATH or oci:PATH
     #[arg(long = "image", value_name = "NAME=SOURCE")]
     pub(crate) images: Vec<Named>,
     /// Take the folder NAME of the configuration from PATH
@@ -46,7 +46,7 @@ pub(crate) struct Sources {
     /// Take the repository NAME of the configuration from LOCATION, a path or a URL
     #[arg(long = "repository", value_name = "NAME=LOCATION")]
     pub(crate) repositories: Vec<Named>,
-    /// The Docker Engine's address [default: its usual socket]
+    /// The engine's address: unix://, tcp:// or ssh:// [default: Docker's usual socket]
     #[arg(long, value_name = "URL", env = "DOCKER_HOST", hide_env_values = true)]
     pub(crate) engine: Option<String>,
 }

@@ -1,4 +1,5 @@
-//! Container images: from an engine or an OCI layout, into one canonical OCI layout folder.
+//! Container images: from an engine, a `docker save` tar or an OCI layout, into one canonical OCI
+//! layout folder.
 //!
 //! The config is kept verbatim, so its digest stays the image id; layers are stored uncompressed
 //! under their `diff_ids`. Everything else in the folder follows from these.
@@ -8,17 +9,26 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::digest::Sha256;
-use crate::monitor::{Monitor, Task, Unit};
+use crate::monitor::Monitor;
 
+mod address;
+mod archive;
 mod canonical;
+mod client;
+mod compression;
 mod config;
+mod descriptor;
 mod docker_tar;
 mod engine;
 mod error;
+mod inspect;
 mod layer;
+mod listing;
 mod oci;
 mod tar_entries;
+mod tls;
 
+pub use client::EngineError;
 pub use error::ImageError;
 
 use canonical::Canonical;
@@ -28,6 +38,9 @@ use canonical::Canonical;
 pub enum ImageSource {
     /// From the Docker Engine, by name, id or digest.
     Docker(String),
+    /// From a tar as `docker save` writes it, plain or packed as a whole; of several images in it
+    /// the one with this name.
+    DockerArchive(PathBuf, Option<String>),
     /// From an OCI image layout: a folder, or a tar of one.
     Oci(PathBuf),
 }
@@ -40,11 +53,30 @@ impl FromStr for ImageSource {
             Some(("docker", reference)) if is_reference(reference) => {
                 Ok(Self::Docker(reference.to_owned()))
             }
+            Some(("docker-archive", rest)) => archive::parse(rest).ok_or_else(|| bad(text)),
             Some(("oci", path)) if !path.is_empty() => Ok(Self::Oci(path.into())),
-            _ => Err(ImageError::BadSource {
-                text: text.to_owned(),
-            }),
+            _ => Err(bad(text)),
         }
+    }
+}
+
+impl ImageSource {
+    /// The same, with a path that is not absolute taken from `folder`.
+    #[must_use]
+    pub fn below(self, folder: &Path) -> Self {
+        match self {
+            Self::DockerArchive(path, reference) => {
+                Self::DockerArchive(folder.join(path), reference)
+            }
+            Self::Oci(path) => Self::Oci(folder.join(path)),
+            other @ Self::Docker(_) => other,
+        }
+    }
+}
+
+fn bad(text: &str) -> ImageError {
+    ImageError::BadSource {
+        text: text.to_owned(),
     }
 }
 
@@ -106,8 +138,8 @@ pub struct ImageFile {
 /// Writes the image into the folder `into`, which must not exist and is made. On any failure
 /// nothing is left of it.
 ///
-/// `platforms`, as in "linux/arm64", choose where the source has several, and are otherwise
-/// compared. `engine` is the Docker Engine's address, if it is not at its usual socket.
+/// `platforms`, as in "linux/arm64", choose where the source has several; each must be there. With
+/// none, the source must have one only. `engine` is the Docker Engine's address, if it is not at its usual socket.
 pub fn fetch(
     source: &ImageSource,
     platforms: &[String],
@@ -115,12 +147,16 @@ pub fn fetch(
     into: &Path,
     monitor: &dyn Monitor,
 ) -> Result<Fetched, ImageError> {
-    let platform = platforms.first().map(String::as_str);
-    let task = Task::begin(monitor, "image", None, Unit::Bytes);
     let mut canonical = Canonical::begin(into)?;
     let fetched = match source {
-        ImageSource::Docker(reference) => engine::export(reference, engine, &mut canonical, &task),
-        ImageSource::Oci(path) => oci::read(path, platform, &mut canonical, &task),
+        ImageSource::Docker(reference) => {
+            engine::export(reference, platforms, engine, &mut canonical, monitor)
+        }
+        ImageSource::DockerArchive(path, reference) => {
+            let reference = reference.as_deref();
+            archive::read(path, reference, platforms, &mut canonical, monitor)
+        }
+        ImageSource::Oci(path) => oci::read(path, platforms, &mut canonical, monitor),
     }?;
     require_platforms(platforms, &fetched.images)?;
     canonical.keep();
@@ -199,8 +235,23 @@ mod tests {
             "oci:dist/image".parse::<ImageSource>().unwrap(),
             ImageSource::Oci("dist/image".into())
         );
+        let archive = |path: &str, name: Option<&str>| {
+            ImageSource::DockerArchive(path.into(), name.map(str::to_owned))
+        };
+        for (text, source) in [
+            ("docker-archive:a/b.tar", archive("a/b.tar", None)),
+            ("docker-archive:b.tar:x:1", archive("b.tar", Some("x:1"))),
+            ("docker-archive:C:\\b.tar", archive("C:\\b.tar", None)),
+            ("docker-archive:C:/b.tar:x", archive("C:/b.tar", Some("x"))),
+        ] {
+            assert_eq!(text.parse::<ImageSource>().unwrap(), source);
+        }
         for text in [
             "infusion-monitor:2.4.0",
+            "docker-archive:",
+            "docker-archive::x",
+            "docker-archive:x:",
+            "docker-archive:x:a?b",
             "docker:",
             "docker:../containers",
             "docker:a?b",

@@ -125,7 +125,7 @@ fn exports_that_no_engine_makes_are_refused() {
         ),
         (
             vec![TarEntry::file("manifest.json", b"[]")],
-            "it names 0 images",
+            "it names no image",
         ),
         (
             vec![TarEntry::file("manifest.json", b"[{}]")],
@@ -174,18 +174,16 @@ fn a_header_that_claims_to_be_huge_is_refused() {
 }
 
 #[test]
-fn layers_compressed_in_other_ways_than_gzip_are_refused() {
-    for (magic, method) in [
-        (&b"\x28\xb5\x2f\xfd\0"[..], "zstd"),
-        (b"BZh9\0", "bzip2"),
-        (b"\xfd7zXZ\0", "xz"),
-    ] {
+fn layers_compressed_in_other_ways_than_gzip_and_zstd_are_refused() {
+    for (magic, method) in [(&b"BZh9\0"[..], "bzip2"), (b"\xfd7zXZ\0", "xz")] {
         let image = TestImage::new(vec![magic.to_vec()]);
         let told = fails(|into| exported(&image, &image.legacy(), into));
         assert!(told.contains(method), "{told}");
     }
-    let image = TestImage::new(vec![b"\x1f\x8bnot gzip".to_vec()]);
-    fails(|into| exported(&image, &image.legacy(), into));
+    for broken in [&b"\x1f\x8bnot gzip"[..], b"\x28\xb5\x2f\xfd\0"] {
+        let image = TestImage::new(vec![broken.to_vec()]);
+        fails(|into| exported(&image, &image.legacy(), into));
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use dhfpack::source::image::{Fetched, ImageError, ImageSource, fetch};
     clippy::print_stdout,
     reason = "whoever runs the tests must see what was left out"
 )]
-fn has_engine() -> bool {
+pub(super) fn has_engine() -> bool {
     let mut version = Command::new("docker");
     version.args(["version", "--format", "{{.Server.Version}}"]);
     let answers = version.output().is_ok_and(|output| output.status.success());
@@ -47,13 +47,13 @@ fn docker<const N: usize>(arguments: [&str; N]) -> String {
 }
 
 /// An image in the engine, under a name of its own; removed at the end.
-struct EngineImage {
-    reference: String,
+pub(super) struct EngineImage {
+    pub(super) reference: String,
     id: String,
 }
 
 impl EngineImage {
-    fn name() -> String {
+    pub(super) fn name() -> String {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         format!("dhfpack-test-{}-{number}:1", std::process::id())
@@ -94,7 +94,7 @@ impl EngineImage {
     }
 
     /// Imports a tar of files as an image of one layer.
-    fn import(layer: &[u8]) -> Self {
+    pub(super) fn import(layer: &[u8]) -> Self {
         let reference = Self::name();
         let mut import = Command::new("docker");
         import

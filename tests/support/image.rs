@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
@@ -42,7 +42,7 @@ impl TestImage {
         Sha256::of(&self.config)
     }
 
-    fn config_name(&self) -> String {
+    pub(crate) fn config_name(&self) -> String {
         format!("{}.json", self.id())
     }
 
@@ -148,6 +148,11 @@ pub(crate) fn gzip(layer: &[u8]) -> Vec<u8> {
     packer.finish().unwrap()
 }
 
+pub(crate) fn zstd(layer: &[u8]) -> Vec<u8> {
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+    compress_to_vec(layer, CompressionLevel::Fastest)
+}
+
 /// An entry of a tar.
 #[derive(Clone)]
 pub(crate) enum TarEntry {
@@ -226,6 +231,8 @@ pub(crate) enum Answer {
     Silence(Vec<u8>),
     /// Says nothing when asked what the path ends in.
     Deaf(&'static str),
+    /// Sends what is given for the path and its query, and 404 for any other.
+    Pages(Vec<(String, Vec<u8>)>),
 }
 
 /// An engine on a socket of its own.
@@ -251,7 +258,11 @@ impl FakeEngine {
     }
 
     pub(crate) fn address(&self) -> String {
-        format!("unix://{}/engine", self.folder.path().display())
+        format!("unix://{}", self.socket().display())
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join("engine")
     }
 }
 
@@ -266,6 +277,15 @@ fn serve(connection: &UnixStream, id: Sha256, answer: &Answer) -> std::io::Resul
         {}
         match answer {
             Answer::Deaf(end) if path.ends_with(end) => return wait_for_end(connection),
+            Answer::Pages(pages) => match pages.iter().find(|(of, _)| *of == path) {
+                Some((_, body)) => {
+                    chunks(connection, body)?;
+                    (&*connection).write_all(b"0\r\n\r\n")?;
+                }
+                None => (&*connection).write_all(
+                    b"HTTP/1.1 404 Not Found\r\nContent-Length: 20\r\n\r\n{\"message\":\"absent\"}",
+                )?,
+            },
             _ if path.ends_with("/version") => small(connection, &json!({ "ApiVersion": "1.41" }))?,
             _ if path.ends_with("/json") => small(
                 connection,

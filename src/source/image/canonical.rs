@@ -1,6 +1,6 @@
 //! The canonical form: an OCI image layout that follows from config and layers alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,7 @@ pub(super) struct Canonical {
     into: PathBuf,
     blobs: PathBuf,
     partial: usize,
+    settled: BTreeSet<Sha256>,
     is_kept: bool,
 }
 
@@ -35,6 +36,14 @@ impl Drop for Canonical {
             let _ = fs::remove_dir_all(&self.into);
         }
     }
+}
+
+/// An image that was read: its config, and its layers, lowest first.
+pub(super) struct Selected {
+    /// What its config is called where it was.
+    pub(super) part: String,
+    pub(super) config: Vec<u8>,
+    pub(super) layers: Vec<StoredLayer>,
 }
 
 /// A layer that lies in the folder under its digest.
@@ -51,6 +60,7 @@ impl Canonical {
             into: into.to_path_buf(),
             blobs: into.join("blobs/sha256"),
             partial: 0,
+            settled: BTreeSet::new(),
             is_kept: false,
         };
         platform::set_plain_mode(into, true).at("set the mode of", into)?;
@@ -79,72 +89,104 @@ impl Canonical {
     }
 
     /// Gives a layer its digest as name; a second one with equal bytes is dropped.
-    pub(super) fn settle(&self, layer: PendingLayer) -> Result<StoredLayer, ImageError> {
+    pub(super) fn settle(&mut self, layer: PendingLayer) -> Result<StoredLayer, ImageError> {
         let (path, size) = (layer.path().to_path_buf(), layer.size());
         let diff_id = layer.digest()?;
-        let name = self.blobs.join(diff_id.to_string());
-        if name.exists() {
-            fs::remove_file(&path).at("remove", &path)?;
-        } else {
+        if self.settled.insert(diff_id) {
+            let name = self.blobs.join(diff_id.to_string());
             fs::rename(&path, &name).at("rename", &path)?;
+        } else {
+            fs::remove_file(&path).at("remove", &path)?;
         }
         Ok(StoredLayer { diff_id, size })
     }
 
-    /// Removes a layer that no image refers to.
-    pub(super) fn discard(&self, layer: StoredLayer) -> Result<(), ImageError> {
-        let path = self.blobs.join(layer.diff_id.to_string());
-        Ok(fs::remove_file(&path).at("remove", &path)?)
-    }
-
-    /// Compares the layers with the config and writes everything else.
-    pub(super) fn finish(
-        &self,
-        part: &str,
-        config_bytes: &[u8],
-        layers: &[StoredLayer],
-    ) -> Result<Fetched, ImageError> {
-        let config = Config::parse(part, config_bytes)?;
-        compare(part, &config, layers)?;
-        let id = Sha256::of(config_bytes);
-        let mut files = BTreeMap::new();
-        for layer in layers {
-            let path = blob(&layer.diff_id);
-            files.insert(path.clone(), file(path, layer.size, layer.diff_id, false));
+    /// Compares the layers with the configs and writes everything else. Layers that no image
+    /// has are removed.
+    pub(super) fn finish(&self, images: &[Selected]) -> Result<Fetched, ImageError> {
+        let mut platforms = BTreeMap::new();
+        for image in images {
+            let config = Config::parse(&image.part, &image.config)?;
+            compare(&image.part, &config, &image.layers)?;
+            // By platform, so that their order where they come from changes no byte.
+            let id = Sha256::of(&image.config);
+            platforms.insert((config.platform.clone(), id), (config, image));
         }
-        let mut store = |path: String, bytes: &[u8], generated| -> Result<Sha256, ImageError> {
-            let digest = Sha256::of(bytes);
-            write(&self.into.join(&path), bytes)?;
-            files.insert(
-                path.clone(),
-                file(path, bytes.len() as u64, digest, generated),
-            );
-            Ok(digest)
+        let mut files = Files {
+            root: &self.into,
+            files: BTreeMap::new(),
         };
-        store(blob(&id), config_bytes, false)?;
-        let manifest = manifest(&id, config_bytes.len(), layers).to_string();
-        let digest = Sha256::of(manifest.as_bytes());
-        store(blob(&digest), manifest.as_bytes(), true)?;
-        let index = index(&digest, manifest.len()).to_string();
-        store("index.json".to_owned(), index.as_bytes(), true)?;
-        let layout = json!({ "imageLayoutVersion": "1.0.0" }).to_string();
-        store("oci-layout".to_owned(), layout.as_bytes(), true)?;
-        let docker = docker_manifest(&id, layers).to_string();
-        store("manifest.json".to_owned(), docker.as_bytes(), true)?;
-        let image = Image {
-            id,
-            diff_ids: config.diff_ids,
-            blobs: Vec::new(),
-            manifest: None,
-            platform: config.platform,
-            labels: config.labels,
-        };
+        let mut used = BTreeSet::new();
+        for layer in images.iter().flat_map(|image| &image.layers) {
+            used.insert(layer.diff_id);
+            files.add(blob(&layer.diff_id), layer.size, layer.diff_id, false);
+        }
+        for unused in self.settled.difference(&used) {
+            let path = self.blobs.join(unused.to_string());
+            fs::remove_file(&path).at("remove", &path)?;
+        }
+        let mut found = Vec::new();
+        let (mut manifests, mut docker) = (Vec::new(), Vec::new());
+        let several = platforms.len() > 1;
+        for ((platform, id), (config, image)) in platforms {
+            files.store(blob(&id), &image.config, false)?;
+            let manifest = manifest(&id, image.config.len(), &image.layers).to_string();
+            let digest = Sha256::of(manifest.as_bytes());
+            files.store(blob(&digest), manifest.as_bytes(), true)?;
+            let platform_object = config.platform_object.filter(|_| several);
+            manifests.push(descriptor(&digest, manifest.len(), platform_object));
+            docker.push(docker_entry(&id, &image.layers));
+            found.push(Image {
+                id,
+                diff_ids: config.diff_ids,
+                blobs: Vec::new(),
+                manifest: None,
+                platform,
+                labels: config.labels,
+            });
+        }
+        let index = json!({ "manifests": manifests, "mediaType": INDEX, "schemaVersion": 2 });
+        let layout = json!({ "imageLayoutVersion": "1.0.0" });
+        for (path, content) in [
+            ("index.json", index),
+            ("oci-layout", layout),
+            ("manifest.json", Value::Array(docker)),
+        ] {
+            files.store(path.to_owned(), content.to_string().as_bytes(), true)?;
+        }
         Ok(Fetched {
-            images: vec![image],
+            images: found,
             index: None,
             repo_digests: Vec::new(),
-            files: files.into_values().collect(),
+            files: files.files.into_values().collect(),
         })
+    }
+}
+
+/// The files of an image's folder, and what is to be said of them.
+struct Files<'f> {
+    root: &'f Path,
+    files: BTreeMap<String, ImageFile>,
+}
+
+impl Files<'_> {
+    /// Notes a file that is there.
+    fn add(&mut self, path: String, size: u64, sha256: Sha256, generated: bool) {
+        let file = ImageFile {
+            path: path.clone(),
+            size,
+            sha256,
+            generated,
+            uncompressed: None,
+        };
+        self.files.insert(path, file);
+    }
+
+    /// Writes a file.
+    fn store(&mut self, path: String, bytes: &[u8], generated: bool) -> Result<(), ImageError> {
+        write(&self.root.join(&path), bytes)?;
+        self.add(path, bytes.len() as u64, Sha256::of(bytes), generated);
+        Ok(())
     }
 }
 
@@ -175,16 +217,6 @@ fn blob(digest: &Sha256) -> String {
     format!("blobs/sha256/{digest}")
 }
 
-fn file(path: String, size: u64, sha256: Sha256, generated: bool) -> ImageFile {
-    ImageFile {
-        path,
-        size,
-        sha256,
-        generated,
-        uncompressed: None,
-    }
-}
-
 // `Value` keeps its keys sorted, so these are the same bytes each time.
 
 fn manifest(id: &Sha256, config_size: usize, layers: &[StoredLayer]) -> Value {
@@ -200,18 +232,19 @@ fn manifest(id: &Sha256, config_size: usize, layers: &[StoredLayer]) -> Value {
     })
 }
 
-fn index(manifest: &Sha256, size: usize) -> Value {
-    json!({
-        "manifests": [{ "digest": format!("sha256:{manifest}"), "mediaType": MANIFEST, "size": size }],
-        "mediaType": INDEX,
-        "schemaVersion": 2,
-    })
+fn descriptor(manifest: &Sha256, size: usize, platform: Option<Value>) -> Value {
+    let digest = format!("sha256:{manifest}");
+    let mut descriptor = json!({ "digest": digest, "mediaType": MANIFEST, "size": size });
+    if let Some(platform) = platform {
+        descriptor["platform"] = platform;
+    }
+    descriptor
 }
 
 /// What engines without the OCI layout read.
-fn docker_manifest(id: &Sha256, layers: &[StoredLayer]) -> Value {
+fn docker_entry(id: &Sha256, layers: &[StoredLayer]) -> Value {
     let layers: Vec<String> = layers.iter().map(|layer| blob(&layer.diff_id)).collect();
-    json!([{ "Config": blob(id), "Layers": layers, "RepoTags": null }])
+    json!({ "Config": blob(id), "Layers": layers, "RepoTags": null })
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), IoError> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::ImageError;
 use crate::digest::Sha256;
@@ -16,6 +17,8 @@ pub(super) const LARGEST_JSON: u64 = 4 * 1024 * 1024;
 pub(super) struct Config {
     pub(super) diff_ids: Vec<Sha256>,
     pub(super) platform: String,
+    /// The same, as an index has it.
+    pub(super) platform_object: Option<Value>,
     pub(super) labels: BTreeMap<String, String>,
 }
 
@@ -46,6 +49,7 @@ impl Config {
     /// Reads a config; `part` names it in errors.
     pub(super) fn parse(part: &str, bytes: &[u8]) -> Result<Self, ImageError> {
         let stored: Stored = json(part, bytes)?;
+        let platform_object = platform_object(&stored);
         let diff_ids = stored.rootfs.diff_ids.unwrap_or_default();
         Ok(Self {
             diff_ids: diff_ids
@@ -53,12 +57,25 @@ impl Config {
                 .map(|text| digest(part, text))
                 .collect::<Result<_, _>>()?,
             platform: platform(&stored.os, &stored.architecture, &stored.variant),
+            platform_object,
             labels: stored
                 .config
                 .and_then(|config| config.labels)
                 .unwrap_or_default(),
         })
     }
+}
+
+/// An index's `platform` needs both a system and an architecture.
+fn platform_object(stored: &Stored) -> Option<Value> {
+    if stored.os.is_empty() || stored.architecture.is_empty() {
+        return None;
+    }
+    let mut object = serde_json::json!({ "architecture": stored.architecture, "os": stored.os });
+    if !stored.variant.is_empty() {
+        object["variant"] = Value::String(stored.variant.clone());
+    }
+    Some(object)
 }
 
 /// As in "linux/arm64/v8".

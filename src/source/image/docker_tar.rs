@@ -1,52 +1,43 @@
-//! What an engine's export sends: a tar whose last entries say what the first ones were.
+//! What `docker save` writes: a tar whose last entries say what the first ones were.
 //!
 //! Engines up to 24 send `ID/layer.tar` and symbolic links for equal layers; later ones the blobs
 //! of an OCI layout; Podman `DIFF_ID.tar`. All have a `manifest.json` that names config and
-//! layers, and that is what counts here. No name in the tar is ever used as a path.
+//! layers, and that is what counts here. The containerd store's names one platform only; its
+//! `index.json` leads to the others. No name in the tar is ever used as a path.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Read;
 
-use serde::Deserialize;
 use tar::EntryType;
 
-use super::canonical::{Canonical, StoredLayer};
-use super::config::{LARGEST_JSON, json};
+use super::canonical::{Canonical, Selected, StoredLayer};
+use super::config::LARGEST_JSON;
 use super::error::require_size;
 use super::layer::{PendingLayer, fill};
 use super::tar_entries::{self, Bounded, Budget, tar_error};
-use super::{Fetched, ImageError};
+use super::{ImageError, listing};
 use crate::digest::{BUFFER, Sha256};
 use crate::monitor::Task;
 
 /// How many links may lead from one to the next.
 const MOST_LINKS: usize = 8;
+/// The size of all JSON together, which is held in memory until the end.
+const MOST_JSON: u64 = 4 * LARGEST_JSON;
 /// How much of an entry is looked at to tell JSON from a layer.
 const START: usize = 512;
 
-#[derive(Deserialize)]
-struct Exported {
-    #[serde(rename = "Config")]
-    config: String,
-    #[serde(rename = "Layers")]
-    layers: Option<Vec<String>>,
-}
-
-/// What a manifest or an index leads to.
-#[derive(Deserialize)]
-struct Named {
-    config: Option<Reference>,
-    #[serde(default)]
-    manifests: Vec<Reference>,
-}
-
-#[derive(Deserialize)]
-struct Reference {
-    digest: String,
+/// Which of the images in the tar to take: for each of the platforms, or for the only one.
+pub(super) struct Choice<'c> {
+    /// The one that the engine calls so.
+    pub(super) id: Option<Sha256>,
+    /// The one with this name.
+    pub(super) reference: Option<&'c str>,
+    /// Its platforms, as in "linux/arm64".
+    pub(super) platforms: &'c [String],
 }
 
 /// An entry of the tar.
-enum Part {
+pub(super) enum Part {
     Json(Vec<u8>),
     Layer(PendingLayer),
     Link(String),
@@ -55,19 +46,18 @@ enum Part {
 
 /// The entries of the tar, by name.
 #[derive(Default)]
-struct Parts {
-    parts: BTreeMap<String, Part>,
+pub(super) struct Parts {
+    pub(super) parts: BTreeMap<String, Part>,
     json_size: u64,
 }
 
-/// Reads the tar once, from front to end, and writes the image, if it is the one that the engine
-/// calls `id`.
+/// Reads the tar once, from front to end, and writes the layers of the images chosen.
 pub(super) fn read(
     stream: &mut dyn Read,
-    id: Sha256,
+    choice: &Choice<'_>,
     canonical: &mut Canonical,
     task: &Task<'_>,
-) -> Result<Fetched, ImageError> {
+) -> Result<Vec<Selected>, ImageError> {
     let mut parts = Parts::default();
     let budget = Budget::new();
     let mut archive = tar::Archive::new(Bounded::new(&mut *stream, &budget));
@@ -99,7 +89,7 @@ pub(super) fn read(
     }
     budget.data();
     require_end(stream)?;
-    parts.finish(id, canonical)
+    parts.finish(choice, canonical)
 }
 
 /// The end of the tar need not be that of the stream: zeros may follow, and instead of them the
@@ -136,10 +126,7 @@ fn link<R: Read>(name: &str, entry: &tar::Entry<'_, R>) -> Result<Part, ImageErr
 impl Parts {
     fn insert(&mut self, name: String, part: Part) -> Result<(), ImageError> {
         if self.parts.contains_key(&name) {
-            return Err(ImageError::Malformed {
-                part: name,
-                problem: "the tar has it twice".to_owned(),
-            });
+            return Err(tar_entries::twice(name));
         }
         self.parts.insert(name, part);
         Ok(())
@@ -157,7 +144,7 @@ impl Parts {
         let length = fill(entry, &mut start).map_err(tar_error)?;
         let start = &start[..length];
         // Other JSON, such as build attestations of any size, passes as a layer that is not used.
-        if is_json(start) && size <= LARGEST_JSON.saturating_sub(self.json_size) {
+        if is_json(start) && size <= LARGEST_JSON.min(MOST_JSON - self.json_size) {
             self.json_size += size;
             let mut bytes = start.to_vec();
             entry.read_to_end(&mut bytes).map_err(tar_error)?;
@@ -177,85 +164,52 @@ impl Parts {
         Ok(Part::Layer(layer))
     }
 
-    fn finish(mut self, id: Sha256, canonical: &Canonical) -> Result<Fetched, ImageError> {
-        let exported = self.exported()?;
-        let config = self.resolve(&exported.config)?;
-        let Some(Part::Json(config_bytes)) = self.parts.remove(&config) else {
-            return Err(missing(&config));
-        };
-        self.require_id(id, Sha256::of(&config_bytes))?;
-        let names = exported.layers.unwrap_or_default();
-        let names = names.iter().map(|name| self.resolve(name));
-        let names = names.collect::<Result<Vec<_>, _>>()?;
+    fn finish(
+        mut self,
+        choice: &Choice<'_>,
+        canonical: &mut Canonical,
+    ) -> Result<Vec<Selected>, ImageError> {
+        let chosen = listing::choose(&self, choice)?;
+        let mut images = Vec::new();
+        for image in chosen {
+            let part = self.resolve(&image.config)?;
+            let Some(Part::Json(config)) = self.parts.get(&part) else {
+                return Err(missing(&part));
+            };
+            let layers = image.layers.iter().map(|name| self.resolve(name));
+            images.push((part, config.clone(), layers.collect::<Result<Vec<_>, _>>()?));
+        }
         let mut stored = BTreeMap::new();
-        for (name, part) in self.parts {
+        for (name, part) in std::mem::take(&mut self.parts) {
             if let Part::Layer(layer) = part {
                 stored.insert(name, canonical.settle(layer)?);
             }
         }
-        let layers = names.iter().map(|name| stored.get(name).copied());
-        let layers: Option<Vec<StoredLayer>> = layers.collect();
-        let layers = layers.ok_or_else(|| {
-            let absent = names.iter().find(|name| !stored.contains_key(*name));
-            missing(absent.map_or("a layer", |name| name))
-        })?;
-        // Equal unused layers share a file, so each digest is dropped once.
-        let mut unused: Vec<StoredLayer> = stored.into_values().collect();
-        unused.sort_by_key(|layer| layer.diff_id);
-        unused.dedup();
-        for layer in unused.into_iter().filter(|layer| !layers.contains(layer)) {
-            canonical.discard(layer)?;
-        }
-        canonical.finish(&config, &config_bytes, &layers)
+        let selected = images.into_iter().map(|(part, config, names)| {
+            let layers = names.iter().map(|name| {
+                let layer: Option<StoredLayer> = stored.get(name).copied();
+                layer.ok_or_else(|| missing(name))
+            });
+            let layers = layers.collect::<Result<Vec<_>, _>>()?;
+            Ok(Selected {
+                part,
+                config,
+                layers,
+            })
+        });
+        selected.collect()
     }
 
-    /// The one image that `manifest.json` names.
-    fn exported(&self) -> Result<Exported, ImageError> {
-        let Some(Part::Json(listing)) = self.parts.get("manifest.json") else {
-            return Err(missing("manifest.json"));
-        };
-        let mut exported: Vec<Exported> = json("manifest.json", listing)?;
-        let count = exported.len();
-        match exported.pop() {
-            Some(exported) if count == 1 => Ok(exported),
-            _ => Err(ImageError::Malformed {
-                part: "manifest.json".to_owned(),
-                problem: format!("it names {count} images, and one was asked for"),
-            }),
+    /// A JSON file of the tar, by name.
+    pub(super) fn json(&self, name: &str) -> Option<&[u8]> {
+        match self.parts.get(name) {
+            Some(Part::Json(bytes)) => Some(bytes),
+            _ => None,
         }
-    }
-
-    /// An engine's id is the digest of the config; with the containerd store, it is that of a
-    /// manifest or an index, which must lead to the config.
-    fn require_id(&self, id: Sha256, config: Sha256) -> Result<(), ImageError> {
-        let mut open = vec![id];
-        let mut seen = BTreeSet::new();
-        while let Some(digest) = open.pop() {
-            if digest == config {
-                return Ok(());
-            }
-            if !seen.insert(digest) {
-                continue;
-            }
-            let name = format!("blobs/sha256/{digest}");
-            if let Some(Part::Json(bytes)) = self.parts.get(&name)
-                && Sha256::of(bytes) == digest
-            {
-                let named: Named = json(&name, bytes)?;
-                for descriptor in named.config.iter().chain(&named.manifests) {
-                    open.push(super::config::digest(&name, &descriptor.digest)?);
-                }
-            }
-        }
-        Err(ImageError::Digest {
-            part: "the image".to_owned(),
-            expected: id,
-            found: config,
-        })
     }
 
     /// Follows links to the name of a file.
-    fn resolve(&self, name: &str) -> Result<String, ImageError> {
+    pub(super) fn resolve(&self, name: &str) -> Result<String, ImageError> {
         let mut name = name;
         for _ in 0..MOST_LINKS {
             match self.parts.get(name) {
@@ -277,12 +231,16 @@ fn is_json(start: &[u8]) -> bool {
     matches!(first, Some(b'{' | b'[')) && !start.contains(&0)
 }
 
+/// Whether what is called so may be a layer: as engines call it, or as builders do, that pack each
+/// layer by itself.
 fn is_layer(name: &str) -> bool {
-    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
-    extension == Some("tar") || name.starts_with("blobs/")
+    let mut extensions = name.rsplit('.');
+    let last = extensions.next();
+    let packed = matches!(last, Some("gz" | "zst")) && extensions.next() == Some("tar");
+    packed || matches!(last, Some("tar" | "tgz")) || name.starts_with("blobs/")
 }
 
-fn missing(part: &str) -> ImageError {
+pub(super) fn missing(part: &str) -> ImageError {
     ImageError::Missing {
         part: part.to_owned(),
     }

@@ -3,27 +3,26 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
-use bollard::Docker;
-use bollard::errors::Error as EngineError;
 use bytes::Bytes;
-use futures_util::StreamExt;
+use http_body_util::BodyExt;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::runtime::{Handle, Runtime};
-use tokio::sync::mpsc::{Receiver, channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{Instant, timeout_at};
 
+use super::address::Address;
 use super::canonical::Canonical;
-use super::config::digest;
-use super::{Fetched, ImageError, docker_tar};
-use crate::digest::Sha256;
+use super::client::{Client, EngineError};
+use super::docker_tar::{self, Choice};
+use super::inspect::{Export, Inspected};
+use super::{Fetched, ImageError};
 use crate::error::{Cancelled, IoContext};
-use crate::monitor::Task;
+use crate::monitor::{Monitor, Task, Unit};
 use crate::platform;
 
-/// Requests are stopped by the monitor, not by the clock: an engine may prepare an export for
-/// minutes before its first byte.
-const TIMEOUT: Duration = Duration::from_hours(7 * 24);
-/// How often a wait looks whether it should stop.
+/// How often a wait looks whether it should stop. An engine may prepare an export for minutes
+/// before its first byte, so that the monitor stops it, and no clock.
 const TICK: Duration = Duration::from_millis(50);
 /// Chunks of the stream that may wait: a few hundred KiB.
 const WAITING: usize = 16;
@@ -36,20 +35,45 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// canonical form.
 pub(super) fn export(
     reference: &str,
+    platforms: &[String],
     address: Option<&str>,
     canonical: &mut Canonical,
-    task: &Task<'_>,
+    monitor: &dyn Monitor,
 ) -> Result<Fetched, ImageError> {
     let address = address.unwrap_or(platform::DOCKER_ENGINE);
     let runtime = Background::start().at("start a thread for", address)?;
-    let docker = connect(address, &runtime, task)?;
-    let (id, mut repo_digests) = inspect(&docker, address, reference, &runtime, task)?;
-    let mut stream = Stream::begin(docker, &runtime, format!("sha256:{id}"), task);
-    let image = docker_tar::read(&mut stream, id, canonical, task);
-    let mut image = image.map_err(|error| stream.explain(reference, error))?;
-    repo_digests.sort();
-    image.repo_digests = repo_digests;
-    Ok(image)
+    let client = connect(address, &runtime, monitor)?;
+    let inspected = inspect(&client, address, reference, &runtime, monitor)?;
+    let task = Task::begin(monitor, "image", inspected.size(), Unit::Bytes);
+    let mut images = Vec::new();
+    for export in inspected.exports(platforms)? {
+        let choice = Choice {
+            id: Some(export.id),
+            reference: None,
+            platforms: &export.wanted,
+        };
+        let path = path(inspected.id()?, &export);
+        let mut stream = Stream::begin(client.clone(), &runtime, path, monitor);
+        let read = docker_tar::read(&mut stream, &choice, canonical, &task);
+        images.extend(read.map_err(|error| stream.explain(reference, error))?);
+    }
+    let fetched = canonical.finish(&images);
+    let mut fetched = fetched.map_err(|error| bad_stream(reference, error))?;
+    fetched.repo_digests = inspected.repo_digests();
+    Ok(fetched)
+}
+
+/// The request for an export. The image is named by its id, which no tag moved meanwhile.
+fn path(id: crate::digest::Sha256, export: &Export) -> String {
+    let path = format!("/images/sha256:{id}/get");
+    match &export.platform {
+        None => path,
+        Some(platform) => {
+            let platform = platform.to_string();
+            let platform = utf8_percent_encode(&platform, NON_ALPHANUMERIC);
+            format!("{path}?platform={platform}")
+        }
+    }
 }
 
 /// The runtime in which the engine's client works. Dropped, it waits for nothing: an engine that
@@ -78,53 +102,61 @@ impl Drop for Background {
     }
 }
 
-fn connect(address: &str, runtime: &Background, task: &Task<'_>) -> Result<Docker, ImageError> {
+fn connect(
+    address: &str,
+    runtime: &Background,
+    monitor: &dyn Monitor,
+) -> Result<Client, ImageError> {
     let no_engine = |source| ImageError::NoEngine {
         address: address.to_owned(),
         source,
     };
-    let docker = Docker::connect_with_host(address).map_err(no_engine)?;
-    let docker = docker.with_timeout(TIMEOUT);
-    wait(runtime, task, docker.negotiate_version())?.map_err(no_engine)
+    let parsed = Address::parse(address).map_err(no_engine)?;
+    wait(runtime, monitor, Client::connect(parsed))?.map_err(no_engine)
 }
 
-/// The image's id, and the digests under which registries have it.
+/// What the engine knows of the image.
 fn inspect(
-    docker: &Docker,
+    client: &Client,
     address: &str,
     reference: &str,
     runtime: &Background,
-    task: &Task<'_>,
-) -> Result<(Sha256, Vec<String>), ImageError> {
-    let image = wait(runtime, task, docker.inspect_image(reference))?;
-    let image = image.map_err(|error| match error {
-        EngineError::DockerResponseServerError {
-            status_code: 404, ..
-        } => ImageError::NoImage {
+    monitor: &dyn Monitor,
+) -> Result<Inspected, ImageError> {
+    let path = Inspected::path(reference, client.version());
+    let image = wait(runtime, monitor, client.json(&path))?;
+    image.map_err(|error| match error {
+        EngineError::Refused { status: 404, .. } => ImageError::NoImage {
             address: address.to_owned(),
             reference: reference.to_owned(),
         },
         error => refused(reference, error),
-    })?;
-    let id = digest("the engine's answer", &image.id.unwrap_or_default())?;
-    Ok((id, image.repo_digests.unwrap_or_default()))
+    })
 }
 
 /// What the engine's failure means: it says why it refuses, or the connection broke.
 fn refused(reference: &str, error: EngineError) -> ImageError {
     let reference = reference.to_owned();
     match error {
-        EngineError::DockerResponseServerError { message, .. } => {
-            ImageError::Engine { reference, message }
-        }
+        EngineError::Refused { message, .. } => ImageError::Engine { reference, message },
         source => ImageError::Broken { reference, source },
+    }
+}
+
+fn bad_stream(reference: &str, error: ImageError) -> ImageError {
+    if error.is_no_damage() {
+        return error;
+    }
+    ImageError::BadStream {
+        reference: reference.to_owned(),
+        source: Box::new(error),
     }
 }
 
 /// Waits for an answer, looking now and then whether to stop.
 fn wait<T>(
     runtime: &Background,
-    task: &Task<'_>,
+    monitor: &dyn Monitor,
     answer: impl Future<Output = T>,
 ) -> Result<T, Cancelled> {
     runtime.handle.block_on(async {
@@ -132,7 +164,8 @@ fn wait<T>(
         loop {
             match tokio::time::timeout(TICK, &mut answer).await {
                 Ok(value) => return Ok(value),
-                Err(_) => task.advance(0)?,
+                Err(_) if monitor.is_cancelled() => return Err(Cancelled),
+                Err(_) => {}
             }
         }
     })
@@ -143,7 +176,7 @@ type Chunk = Result<Bytes, EngineError>;
 /// The export as a reader.
 struct Stream<'a> {
     runtime: &'a Background,
-    task: &'a Task<'a>,
+    monitor: &'a dyn Monitor,
     chunks: Receiver<Chunk>,
     current: Bytes,
     tail: Vec<u8>,
@@ -157,20 +190,22 @@ enum Failure {
 }
 
 impl<'a> Stream<'a> {
-    fn begin(docker: Docker, runtime: &'a Background, id: String, task: &'a Task<'a>) -> Self {
+    fn begin(
+        client: Client,
+        runtime: &'a Background,
+        path: String,
+        monitor: &'a dyn Monitor,
+    ) -> Self {
         let (sender, chunks) = channel(WAITING);
         runtime.handle.spawn(async move {
-            let mut export = docker.export_image(&id);
-            while let Some(chunk) = export.next().await {
+            if let Err(error) = send(&client, &path, &sender).await {
                 // Nobody listens any more once reading failed.
-                if sender.send(chunk).await.is_err() {
-                    break;
-                }
+                let _ = sender.send(Err(error)).await;
             }
         });
         Self {
             runtime,
-            task,
+            monitor,
             chunks,
             current: Bytes::new(),
             tail: Vec::new(),
@@ -182,7 +217,7 @@ impl<'a> Stream<'a> {
     fn advance(&mut self) -> Result<(), Failure> {
         let chunk = match self.chunks.try_recv() {
             Ok(chunk) => Some(chunk),
-            Err(_) => wait(self.runtime, self.task, self.chunks.recv())
+            Err(_) => wait(self.runtime, self.monitor, self.chunks.recv())
                 .map_err(|Cancelled| Failure::Cancelled)?,
         };
         self.accept(chunk)
@@ -206,16 +241,15 @@ impl<'a> Stream<'a> {
             Some(Failure::Engine(error)) => return refused(reference, error),
             None => {}
         }
-        let reference = reference.to_owned();
-        if matches!(error, ImageError::Cancelled(_) | ImageError::Io(_)) {
+        if error.is_no_damage() {
             return error;
         }
         match self.last_words() {
-            Some(message) => ImageError::Engine { reference, message },
-            None => ImageError::BadStream {
-                reference,
-                source: Box::new(error),
+            Some(message) => ImageError::Engine {
+                reference: reference.to_owned(),
+                message,
             },
+            None => bad_stream(reference, error),
         }
     }
 
@@ -225,13 +259,26 @@ impl<'a> Stream<'a> {
         while message(&self.tail).is_none() {
             let chunks = &mut self.chunks;
             let chunk = async { timeout_at(until, chunks.recv()).await };
-            match wait(self.runtime, self.task, chunk) {
+            match wait(self.runtime, self.monitor, chunk) {
                 Ok(Ok(Some(chunk))) => self.accept(Some(chunk)).ok()?,
                 _ => break,
             }
         }
         message(&self.tail)
     }
+}
+
+/// Passes an export on, as it comes.
+async fn send(client: &Client, path: &str, to: &Sender<Chunk>) -> Result<(), EngineError> {
+    let mut body = client.stream(path).await?;
+    while let Some(frame) = body.frame().await {
+        if let Ok(chunk) = frame?.into_data()
+            && to.send(Ok(chunk)).await.is_err()
+        {
+            break;
+        }
+    }
+    Ok(())
 }
 
 impl Read for Stream<'_> {

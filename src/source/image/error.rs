@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use super::client::EngineError;
 use crate::digest::Sha256;
 use crate::error::{Cancelled, IoError};
 
@@ -22,7 +23,9 @@ pub enum ImageError {
     #[diagnostic(transparent)]
     Cancelled(#[from] Cancelled),
     /// Not a source.
-    #[error("`{text}` is no image source: expected docker:REFERENCE or oci:PATH")]
+    #[error(
+        "`{text}` is no image source: expected docker:REFERENCE, docker-archive:PATH[:NAME:TAG] or oci:PATH"
+    )]
     #[diagnostic(help("for example docker:infusion-monitor:2.4.0, or oci:dist/image.tar"))]
     BadSource {
         /// What was given.
@@ -37,7 +40,7 @@ pub enum ImageError {
         /// Where it was looked for.
         address: String,
         /// What went wrong.
-        source: bollard::errors::Error,
+        source: EngineError,
     },
     /// The engine has no such image.
     #[error("the Docker Engine at {address} has no image `{reference}`")]
@@ -55,7 +58,7 @@ pub enum ImageError {
         /// The image.
         reference: String,
         /// What went wrong.
-        source: bollard::errors::Error,
+        source: EngineError,
     },
     /// The engine refused, or sent an error where the image should be.
     #[error("the Docker Engine could not export `{reference}`: {message}")]
@@ -87,6 +90,26 @@ pub enum ImageError {
         path: PathBuf,
         /// What is wrong with it.
         source: Box<ImageError>,
+    },
+    /// The file cannot be read as what `docker save` writes.
+    #[error("{} is no tar of `docker save` that can be archived", path.display())]
+    #[diagnostic(help(
+        "it has to hold `manifest.json` and what that names, plain or packed with gzip or zstd as a whole"
+    ))]
+    BadArchive {
+        /// The tar.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<ImageError>,
+    },
+    /// The tar has no image of that name.
+    #[error("there is no image `{reference}`: there {found}")]
+    #[diagnostic(help("name one of these behind the path: docker-archive:PATH:NAME:TAG"))]
+    NoTag {
+        /// The name asked for.
+        reference: String,
+        /// The names there are.
+        found: String,
     },
     /// The tar itself is broken.
     #[error("the tar is damaged or cut off")]
@@ -127,23 +150,68 @@ pub enum ImageError {
     },
     /// A layer is compressed in a way that is not supported.
     #[error("the layer `{part}` is compressed with {method}, which is not supported")]
-    #[diagnostic(help("export the image uncompressed or with gzip"))]
+    #[diagnostic(help("export the image uncompressed, or with gzip or zstd"))]
     Compression {
         /// The layer.
         part: String,
         /// The method.
         method: &'static str,
     },
+    /// Something that is no image, or of a kind that nobody knew yet.
+    #[error("the media type `{media_type}` of {part} is not supported here")]
+    #[diagnostic(help("name an image: of OCI, or of Docker's manifests, version 2"))]
+    MediaType {
+        /// The digest.
+        part: String,
+        /// What it is said to be.
+        media_type: String,
+    },
+    /// A layer that is encrypted.
+    #[error("the layer {part} is encrypted: without its key, the archive could not be installed")]
+    #[diagnostic(help("export the image decrypted"))]
+    Encrypted {
+        /// The layer.
+        part: String,
+    },
+    /// A layer that is not in the image and must not be passed on.
+    #[error("the layer {part} is not distributable: images refer to it, and do not contain it")]
+    #[diagnostic(help(
+        "build the image on a base without such layers, or have its licensor allow it and export it with them"
+    ))]
+    NotDistributable {
+        /// The layer.
+        part: String,
+    },
     /// Several images where one is expected.
     #[error("there are several images: {candidates}")]
-    #[diagnostic(help("choose one with `platform` in the configuration's [[image]]"))]
+    #[diagnostic(help(
+        "choose with `platforms` in the configuration's [[image]], or of a tar by name: docker-archive:PATH:NAME:TAG"
+    ))]
     Several {
-        /// What there is, by platform.
+        /// What there is, by platform or name.
         candidates: String,
+    },
+    /// An index lists images, and none of them is there.
+    #[error("no image is there; what is listed and missing: {absent}")]
+    #[diagnostic(help("pull the image for its platform, and export it again"))]
+    NoneThere {
+        /// What is listed, by platform.
+        absent: String,
+    },
+    /// A platform is listed, but what it lists is not there.
+    #[error("the image for {wanted} is listed, but its content is not there; there is: {found}")]
+    #[diagnostic(help(
+        "pull it with `docker pull --platform {wanted}`, or take the image from a registry"
+    ))]
+    ListedOnly {
+        /// The platform asked for.
+        wanted: String,
+        /// The platforms that are there.
+        found: String,
     },
     /// The image is of another platform.
     #[error("the image is for {found}, not for {wanted}")]
-    #[diagnostic(help("name the image of the right platform, or change `platform` in [[image]]"))]
+    #[diagnostic(help("name the image of the right platform, or change `platforms` in [[image]]"))]
     OtherPlatform {
         /// The platform asked for.
         wanted: String,
@@ -163,6 +231,38 @@ pub enum ImageError {
         /// What the release has.
         expected: String,
     },
+}
+
+impl ImageError {
+    /// Whether it says by itself what is the matter, and nothing is wrong with where the image
+    /// came from.
+    pub(super) const fn is_no_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Cancelled(_)
+                | Self::Io(_)
+                | Self::Several { .. }
+                | Self::ListedOnly { .. }
+                | Self::OtherPlatform { .. }
+                | Self::NoTag { .. }
+        )
+    }
+}
+
+/// Fails with [`ImageError::Digest`] if a part has another digest than is said.
+pub(super) fn require_digest(
+    part: &str,
+    expected: Sha256,
+    found: Sha256,
+) -> Result<(), ImageError> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(ImageError::Digest {
+        part: part.to_owned(),
+        expected,
+        found,
+    })
 }
 
 /// Fails with [`ImageError::Size`] if a part has another size than is said.

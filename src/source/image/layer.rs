@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use flate2::read::MultiGzDecoder;
-
-use super::ImageError;
+use super::{ImageError, compression};
 use crate::digest::{BUFFER, Hasher, Sha256};
 use crate::error::{Cancelled, IoContext};
 use crate::monitor::Task;
@@ -130,27 +128,8 @@ pub(super) fn write(
     path: &Path,
     task: &Task<'_>,
 ) -> Result<PendingLayer, ImageError> {
-    let mut start = [0; 4];
-    let length = fill(source, &mut start).map_err(|error| read_error(part, &error))?;
-    let start = &start[..length];
-    let mut whole = start.chain(source);
-    match start {
-        [0x1f, 0x8b, ..] => {
-            let buffered = io::BufReader::with_capacity(BUFFER, whole);
-            write_plain(part, &mut MultiGzDecoder::new(buffered), path, task)
-        }
-        [0x28, 0xb5, 0x2f, 0xfd] => Err(compression(part, "zstd")),
-        [b'B', b'Z', b'h', _] => Err(compression(part, "bzip2")),
-        [0xfd, b'7', b'z', b'X'] => Err(compression(part, "xz")),
-        _ => write_plain(part, &mut whole, path, task),
-    }
-}
-
-fn compression(part: &str, method: &'static str) -> ImageError {
-    ImageError::Compression {
-        part: part.to_owned(),
-        method,
-    }
+    let mut plain = compression::plain(part, source)?;
+    write_plain(part, &mut plain, path, task)
 }
 
 /// Fills as much of the buffer as there is.

@@ -1,6 +1,6 @@
 //! Reading an OCI image layout: a folder, or a tar of one (OCI image specification 1.1).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -8,30 +8,20 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use tar::EntryType;
 
-use super::canonical::{Canonical, StoredLayer};
-use super::config::{self, LARGEST_JSON, json};
-use super::error::require_size;
+use super::canonical::{Canonical, Selected};
+use super::config::{LARGEST_JSON, json};
+use super::descriptor::{Blobs, Descriptor, Index, Listed, Manifest};
+use super::error::{require_digest, require_size};
 use super::layer::read_error;
 use super::tar_entries::{self, Bounded, Budget, tar_error};
-use super::{Fetched, ImageError, is_platform};
+use super::{Fetched, ImageError};
 use crate::digest::{Hasher, Sha256};
 use crate::error::IoContext;
-use crate::monitor::Task;
+use crate::monitor::{Monitor, Task, Unit};
 use crate::platform;
 
-/// How deep indexes may nest: a layout's index, an image's, and one to spare.
-const DEEPEST: usize = 3;
 /// The layout's version, of all versions of the specification so far.
 const VERSION: &str = "1.0.0";
-
-const MANIFESTS: [&str; 2] = [
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-];
-const INDEXES: [&str; 2] = [
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-];
 
 #[derive(Deserialize)]
 struct LayoutVersion {
@@ -39,57 +29,20 @@ struct LayoutVersion {
     version: String,
 }
 
-#[derive(Deserialize)]
-struct Index {
-    manifests: Vec<Descriptor>,
-}
-
-#[derive(Deserialize)]
-struct Manifest {
-    config: Descriptor,
-    layers: Vec<Descriptor>,
-}
-
-#[derive(Clone, Deserialize)]
-struct Descriptor {
-    #[serde(rename = "mediaType", default)]
-    media_type: String,
-    digest: String,
-    size: u64,
-    platform: Option<Platform>,
-}
-
-#[derive(Clone, Deserialize)]
-struct Platform {
-    #[serde(default)]
-    os: String,
-    #[serde(default)]
-    architecture: String,
-    #[serde(default)]
-    variant: String,
-}
-
-impl Descriptor {
-    fn platform(&self) -> String {
-        let named = self.platform.as_ref();
-        named.map_or_else(String::new, |named| {
-            config::platform(&named.os, &named.architecture, &named.variant)
-        })
-    }
-}
-
-/// Reads the one image of the layout at `path`, or the one for `platform`.
+/// Reads the one image of the layout at `path`, or one for each of the platforms.
 pub(super) fn read(
     path: &Path,
-    platform: Option<&str>,
+    platforms: &[String],
     canonical: &mut Canonical,
-    task: &Task<'_>,
+    monitor: &dyn Monitor,
 ) -> Result<Fetched, ImageError> {
+    let task = Task::begin(monitor, "image", None, Unit::Bytes);
     let layout = Layout::open(path)?;
     layout
-        .read(platform, canonical, task)
+        .read(platforms, canonical, &task)
+        .and_then(|selected| canonical.finish(&selected))
         .map_err(|error| match error {
-            ImageError::Cancelled(_) | ImageError::Io(_) | ImageError::Several { .. } => error,
+            error if error.is_no_damage() => error,
             error => ImageError::BadLayout {
                 path: path.to_path_buf(),
                 source: Box::new(error),
@@ -117,19 +70,22 @@ impl Layout {
 
     fn read(
         &self,
-        wanted: Option<&str>,
+        wanted: &[String],
         canonical: &mut Canonical,
         task: &Task<'_>,
-    ) -> Result<Fetched, ImageError> {
+    ) -> Result<Vec<Selected>, ImageError> {
         self.require_version()?;
-        let bytes = self.small("index.json", None)?;
+        let bytes = self.small_file("index.json", None)?;
         let index: Index = json("index.json", &bytes)?;
-        let descriptor = self.choose(index, wanted)?;
-        let manifest: Manifest = json("the image's manifest", &self.blob(&descriptor)?)?;
-        let config = self.blob(&manifest.config)?;
+        let chosen = Listed::collect(self, index)?.choose(wanted)?;
+        let mut manifests = Vec::new();
+        for candidate in &chosen {
+            let manifest = self.blob(&candidate.manifest)?;
+            manifests.push(Manifest::parse("the image's manifest", &manifest)?);
+        }
         // A blob that stands for several layers is read once.
         let mut pending = BTreeMap::new();
-        for layer in &manifest.layers {
+        for layer in manifests.iter().flat_map(|manifest| &manifest.layers) {
             if !pending.contains_key(&layer.digest) {
                 pending.insert(&layer.digest, self.layer(layer, canonical, task)?);
             }
@@ -138,14 +94,20 @@ impl Layout {
         for (digest, layer) in pending {
             stored.insert(digest, canonical.settle(layer)?);
         }
-        let layers = manifest.layers.iter();
-        let layers = layers.filter_map(|layer| stored.get(&layer.digest).copied());
-        let layers: Vec<StoredLayer> = layers.collect();
-        canonical.finish("the image's config", &config, &layers)
+        let selected = manifests.iter().map(|manifest| {
+            let layers = manifest.layers.iter();
+            let layers = layers.filter_map(|layer| stored.get(&layer.digest).copied());
+            Ok(Selected {
+                part: "the image's config".to_owned(),
+                config: self.blob(&manifest.config)?,
+                layers: layers.collect(),
+            })
+        });
+        selected.collect()
     }
 
     fn require_version(&self) -> Result<(), ImageError> {
-        let bytes = self.small("oci-layout", None)?;
+        let bytes = self.small_file("oci-layout", None)?;
         let layout: LayoutVersion = json("oci-layout", &bytes)?;
         if layout.version == VERSION {
             return Ok(());
@@ -156,73 +118,11 @@ impl Layout {
         })
     }
 
-    /// The one manifest, or the one for the platform wanted, through nested indexes.
-    fn choose(&self, index: Index, wanted: Option<&str>) -> Result<Descriptor, ImageError> {
-        let mut candidates = Vec::new();
-        self.collect(index, DEEPEST, &mut BTreeSet::new(), &mut candidates)?;
-        if candidates.len() > 1 {
-            let is_wanted = |one: &Descriptor| {
-                wanted.is_some_and(|wanted| is_platform(wanted, &one.platform()))
-            };
-            if candidates.iter().any(is_wanted) {
-                candidates.retain(is_wanted);
-            }
-        }
-        match (candidates.pop(), candidates.is_empty()) {
-            (Some(only), true) => Ok(only),
-            (None, _) => Err(ImageError::Missing {
-                part: "an image manifest".to_owned(),
-            }),
-            (Some(last), false) => {
-                candidates.push(last);
-                let names = candidates.iter().map(|one| match one.platform() {
-                    platform if platform.is_empty() => one.digest.clone(),
-                    platform => platform,
-                });
-                Err(ImageError::Several {
-                    candidates: names.collect::<Vec<_>>().join(", "),
-                })
-            }
-        }
-    }
-
-    fn collect(
-        &self,
-        index: Index,
-        depth: usize,
-        seen: &mut BTreeSet<String>,
-        found: &mut Vec<Descriptor>,
-    ) -> Result<(), ImageError> {
-        for descriptor in index.manifests {
-            // An image stands once for each of its tags.
-            if !seen.insert(descriptor.digest.clone()) {
-                continue;
-            }
-            let media_type = descriptor.media_type.as_str();
-            if MANIFESTS.contains(&media_type) {
-                // Build attestations stand beside images, for the platform "unknown/unknown".
-                if descriptor.platform() != "unknown/unknown" {
-                    found.push(descriptor);
-                }
-            } else if INDEXES.contains(&media_type) && depth > 0 {
-                let bytes = self.blob(&descriptor)?;
-                let nested: Index = json(&descriptor.digest, &bytes)?;
-                self.collect(nested, depth - 1, seen, found)?;
-            } else {
-                return Err(ImageError::Malformed {
-                    part: descriptor.digest.clone(),
-                    problem: format!("the media type {media_type:?} is not supported here"),
-                });
-            }
-        }
-        Ok(())
-    }
-
     /// A small blob, compared with its descriptor.
     fn blob(&self, descriptor: &Descriptor) -> Result<Vec<u8>, ImageError> {
-        let expected = config::digest("a descriptor", &descriptor.digest)?;
+        let expected = descriptor.sha256()?;
         let part = format!("blobs/sha256/{expected}");
-        let bytes = self.small(&part, Some(descriptor.size))?;
+        let bytes = self.small_file(&part, Some(descriptor.size))?;
         require_digest(&part, expected, Sha256::of(&bytes))?;
         Ok(bytes)
     }
@@ -234,7 +134,7 @@ impl Layout {
         canonical: &mut Canonical,
         task: &Task<'_>,
     ) -> Result<super::layer::PendingLayer, ImageError> {
-        let expected = config::digest("a descriptor", &descriptor.digest)?;
+        let expected = descriptor.sha256()?;
         let part = format!("blobs/sha256/{expected}");
         let (reader, size) = self.file(&part)?;
         require_size(&part, descriptor.size, size)?;
@@ -248,7 +148,7 @@ impl Layout {
     }
 
     /// A file's bytes, if it is small.
-    fn small(&self, part: &str, expected: Option<u64>) -> Result<Vec<u8>, ImageError> {
+    fn small_file(&self, part: &str, expected: Option<u64>) -> Result<Vec<u8>, ImageError> {
         let (reader, size) = self.file(part)?;
         if let Some(expected) = expected {
             require_size(part, expected, size)?;
@@ -293,6 +193,16 @@ impl Layout {
     }
 }
 
+impl Blobs for Layout {
+    fn small(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>, ImageError> {
+        match self.blob(descriptor) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(ImageError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// Where each file of a tar lies; only headers are read.
 fn index_tar(path: &Path) -> Result<BTreeMap<String, (u64, u64)>, ImageError> {
     let file = File::open(path).at("open", path)?;
@@ -309,20 +219,12 @@ fn index_tar(path: &Path) -> Result<BTreeMap<String, (u64, u64)>, ImageError> {
         tar_entries::check_count(count)?;
         if entry.header().entry_type() == EntryType::Regular {
             let name = tar_entries::name(&entry.path_bytes())?;
-            index.insert(name, (entry.raw_file_position(), entry.size()));
+            let place = (entry.raw_file_position(), entry.size());
+            if index.insert(name.clone(), place).is_some() {
+                return Err(tar_entries::twice(name));
+            }
         }
     }
-}
-
-fn require_digest(part: &str, expected: Sha256, found: Sha256) -> Result<(), ImageError> {
-    if expected == found {
-        return Ok(());
-    }
-    Err(ImageError::Digest {
-        part: part.to_owned(),
-        expected,
-        found,
-    })
 }
 
 /// Hashes what is read: a blob as stored, before it is decompressed.

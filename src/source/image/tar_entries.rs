@@ -75,6 +75,14 @@ pub(super) fn check_count(count: usize) -> Result<(), ImageError> {
     })
 }
 
+/// A tar that has an entry twice says two things at once.
+pub(super) fn twice(part: String) -> ImageError {
+    ImageError::Malformed {
+        part,
+        problem: "the tar has it twice".to_owned(),
+    }
+}
+
 /// A name as text; never used as a path.
 pub(super) fn name(bytes: &[u8]) -> Result<String, ImageError> {
     let name = String::from_utf8_lossy(bytes);
