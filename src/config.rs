@@ -201,7 +201,8 @@ pub struct SourceConfig {
 pub struct ImageConfig {
     /// The name of its folder in the archive.
     pub name: String,
-    /// `docker:REFERENCE` for an image in the Docker Engine, `oci:PATH` for an OCI layout,
+    /// `docker:REFERENCE` for an image in the Docker Engine, `registry:HOST/REPOSITORY:TAG` or
+    /// `registry:HOST/REPOSITORY@sha256:DIGEST` for one in a registry, `oci:PATH` for an OCI layout,
     /// as folder or tar. `{version}` stands for the version.
     pub source: String,
     /// Which platforms to take where the source has several, as in "linux/arm64".

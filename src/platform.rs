@@ -12,6 +12,14 @@ pub const DOCKER_ENGINE: &str = "unix:///var/run/docker.sock";
 #[cfg(windows)]
 pub const DOCKER_ENGINE: &str = "npipe:////./pipe/docker_engine";
 
+/// Where Docker looks for the certificates of registries.
+#[cfg(not(windows))]
+pub const DOCKER_CERTIFICATES: &str = "/etc/docker/certs.d";
+
+/// Where Docker looks for the certificates of registries.
+#[cfg(windows)]
+pub const DOCKER_CERTIFICATES: &str = "C:\\ProgramData\\docker\\certs.d";
+
 /// Opens the file at `path`, itself no link, for reading.
 #[cfg(unix)]
 pub fn open_no_follow(path: &Path) -> io::Result<File> {

@@ -15,6 +15,7 @@ use crate::path::ArchivePath;
 use crate::plan::{Content, Item, Plan};
 use crate::seal::Written;
 use crate::source::documents::Library;
+use crate::source::image::registry::RegistryImage;
 use crate::source::image::{self, ImageSource};
 
 /// Writes everything the plan lists into the staging folder.
@@ -155,13 +156,21 @@ impl Writer<'_> {
 
     /// The source given on the command line, or the configured one from the checkout's folder.
     fn image_source(&self, config: &ImageConfig) -> Result<ImageSource, image::ImageError> {
-        if let Some(given) = self.request.locations.images.get(&config.name) {
-            return given.parse();
-        }
-        let source = self.inputs.config().with_version(&config.source).parse()?;
+        let locations = &self.request.locations;
+        let given = locations.images.get(&config.name);
+        let source = match given {
+            Some(given) => given.parse()?,
+            None => self.inputs.config().with_version(&config.source).parse()?,
+        };
         Ok(match source {
-            ImageSource::Oci(path) => ImageSource::Oci(self.inputs.folder.join(path)),
-            other @ ImageSource::Docker(_) => other,
+            ImageSource::Oci(path) if given.is_none() => {
+                ImageSource::Oci(self.inputs.folder.join(path))
+            }
+            ImageSource::Registry(image) => ImageSource::Registry(RegistryImage {
+                access: locations.registries.clone(),
+                ..image
+            }),
+            other => other,
         })
     }
 

@@ -121,13 +121,13 @@ impl Config {
     /// Where images and repositories come from.
     fn check_sources(&self, text: &TomlText) -> Result<(), Box<TomlError>> {
         for (index, image) in self.images.iter().enumerate() {
-            let known = image.source.starts_with("docker:") || image.source.starts_with("oci:");
-            if !known {
+            let known = ["docker:", "registry:", "oci:"];
+            if !known.iter().any(|kind| image.source.starts_with(kind)) {
                 return Err(text.error(
                     &[Key("image"), Index(index), Key("source")],
                     format!("`{}` is no source of an image", image.source),
                     Some(
-                        "begin with `docker:` for an image in the Docker Engine, or with `oci:` for an OCI layout, as folder or tar"
+                        "begin with `docker:` for an image in the Docker Engine, `registry:` for one in a registry, or `oci:` for an OCI layout, as folder or tar"
                             .to_owned(),
                     ),
                 ));

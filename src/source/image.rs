@@ -1,7 +1,8 @@
-//! Container images: from an engine or an OCI layout, into one canonical OCI layout folder.
+//! Container images: from an engine or an OCI layout, into one canonical OCI layout folder; from a
+//! registry, byte for byte into one.
 //!
-//! The config is kept verbatim, so its digest stays the image id; layers are stored uncompressed
-//! under their `diff_ids`. Everything else in the folder follows from these.
+//! In both, the config is kept verbatim, so its digest stays the image id. In the canonical form
+//! layers are stored uncompressed under their `diff_ids`, and everything else follows from these.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,17 +12,21 @@ use crate::digest::Sha256;
 use crate::monitor::{Monitor, Task, Unit};
 
 mod canonical;
+mod compression;
 mod config;
 mod docker_tar;
 mod engine;
 mod error;
 mod layer;
 mod oci;
+mod raw;
+pub mod registry;
 mod tar_entries;
 
 pub use error::ImageError;
 
 use canonical::Canonical;
+use registry::{Access, RegistryImage};
 
 /// Where an image comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +35,8 @@ pub enum ImageSource {
     Docker(String),
     /// From an OCI image layout: a folder, or a tar of one.
     Oci(PathBuf),
+    /// From a registry.
+    Registry(RegistryImage),
 }
 
 impl FromStr for ImageSource {
@@ -40,6 +47,10 @@ impl FromStr for ImageSource {
             Some(("docker", reference)) if is_reference(reference) => {
                 Ok(Self::Docker(reference.to_owned()))
             }
+            Some(("registry", reference)) => Ok(Self::Registry(RegistryImage {
+                reference: reference.parse()?,
+                access: Access::default(),
+            })),
             Some(("oci", path)) if !path.is_empty() => Ok(Self::Oci(path.into())),
             _ => Err(ImageError::BadSource {
                 text: text.to_owned(),
@@ -115,33 +126,35 @@ pub fn fetch(
     into: &Path,
     monitor: &dyn Monitor,
 ) -> Result<Fetched, ImageError> {
-    let platform = platforms.first().map(String::as_str);
+    let read: &dyn Fn(&mut Canonical, &Task<'_>) -> Result<Fetched, ImageError> = match source {
+        ImageSource::Registry(image) => return registry::fetch(image, platforms, into, monitor),
+        ImageSource::Docker(reference) => {
+            &|canonical, task| engine::export(reference, engine, canonical, task)
+        }
+        ImageSource::Oci(path) => {
+            let platform = platforms.first().map(String::as_str);
+            &move |canonical, task| oci::read(path, platform, canonical, task)
+        }
+    };
     let task = Task::begin(monitor, "image", None, Unit::Bytes);
     let mut canonical = Canonical::begin(into)?;
-    let fetched = match source {
-        ImageSource::Docker(reference) => engine::export(reference, engine, &mut canonical, &task),
-        ImageSource::Oci(path) => oci::read(path, platform, &mut canonical, &task),
-    }?;
-    require_platforms(platforms, &fetched.images)?;
+    let fetched = read(&mut canonical, &task)?;
+    require_platforms(platforms, fetched.images.iter().map(|image| &*image.platform))?;
     canonical.keep();
     Ok(fetched)
 }
 
 /// Each platform asked for is there; where none is, any will do.
-fn require_platforms(wanted: &[String], images: &[Image]) -> Result<(), ImageError> {
-    let is_found = |wanted: &&String| {
-        let mut found = images.iter();
-        found.any(|image| is_platform(wanted, &image.platform))
-    };
+fn require_platforms<'a>(
+    wanted: &[String],
+    found: impl Iterator<Item = &'a str> + Clone,
+) -> Result<(), ImageError> {
+    let is_found = |wanted: &&String| found.clone().any(|found| is_platform(wanted, found));
     match wanted.iter().find(|wanted| !is_found(wanted)) {
         None => Ok(()),
         Some(wanted) => Err(ImageError::OtherPlatform {
             wanted: wanted.clone(),
-            found: images
-                .iter()
-                .map(|image| image.platform.as_str())
-                .collect::<Vec<_>>()
-                .join(", "),
+            found: found.collect::<Vec<_>>().join(", "),
         }),
     }
 }
@@ -195,6 +208,8 @@ mod tests {
                 .unwrap(),
             ImageSource::Docker("infusion-monitor:2.4.0".to_owned())
         );
+        let registry = "registry:127.0.0.1:5000/monitor:2.4.0".parse::<ImageSource>();
+        assert!(matches!(registry.unwrap(), ImageSource::Registry(_)));
         assert_eq!(
             "oci:dist/image".parse::<ImageSource>().unwrap(),
             ImageSource::Oci("dist/image".into())
@@ -205,6 +220,8 @@ mod tests {
             "docker:../containers",
             "docker:a?b",
             "oci:",
+            "registry:",
+            "registry:monitor:2.4.0",
         ] {
             assert!(text.parse::<ImageSource>().is_err(), "{text}");
         }

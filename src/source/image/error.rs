@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use super::registry::RegistryError;
 use crate::digest::Sha256;
 use crate::error::{Cancelled, IoError};
 
@@ -21,8 +22,12 @@ pub enum ImageError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Cancelled(#[from] Cancelled),
+    /// A registry does not give the image.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Registry(Box<RegistryError>),
     /// Not a source.
-    #[error("`{text}` is no image source: expected docker:REFERENCE or oci:PATH")]
+    #[error("`{text}` is no image source: expected docker:REFERENCE, registry:REFERENCE or oci:PATH")]
     #[diagnostic(help("for example docker:infusion-monitor:2.4.0, or oci:dist/image.tar"))]
     BadSource {
         /// What was given.
@@ -163,6 +168,12 @@ pub enum ImageError {
         /// What the release has.
         expected: String,
     },
+}
+
+impl From<RegistryError> for ImageError {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(Box::new(error))
+    }
 }
 
 /// Fails with [`ImageError::Size`] if a part has another size than is said.
