@@ -4,6 +4,7 @@ mod broken;
 mod engine;
 mod forms;
 mod layout;
+mod registry;
 mod stop;
 
 use std::collections::BTreeMap;

@@ -139,7 +139,10 @@ pub fn fetch(
     let task = Task::begin(monitor, "image", None, Unit::Bytes);
     let mut canonical = Canonical::begin(into)?;
     let fetched = read(&mut canonical, &task)?;
-    require_platforms(platforms, fetched.images.iter().map(|image| &*image.platform))?;
+    require_platforms(
+        platforms,
+        fetched.images.iter().map(|image| &*image.platform),
+    )?;
     canonical.keep();
     Ok(fetched)
 }

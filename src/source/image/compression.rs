@@ -177,7 +177,10 @@ mod tests {
             let result = plain("x", &mut source).map(|mut reader| reader.read_to_end(&mut read));
             let is_whole = result.is_ok_and(|read| read.is_ok());
             // A frame's end is an end.
-            assert!(!is_whole || b"one ".starts_with(&read[..]) || end < 4, "{end}");
+            assert!(
+                !is_whole || b"one ".starts_with(&read[..]) || end < 4,
+                "{end}"
+            );
         }
     }
 }

@@ -27,7 +27,9 @@ pub enum ImageError {
     #[diagnostic(transparent)]
     Registry(Box<RegistryError>),
     /// Not a source.
-    #[error("`{text}` is no image source: expected docker:REFERENCE, registry:REFERENCE or oci:PATH")]
+    #[error(
+        "`{text}` is no image source: expected docker:REFERENCE, registry:REFERENCE or oci:PATH"
+    )]
     #[diagnostic(help("for example docker:infusion-monitor:2.4.0, or oci:dist/image.tar"))]
     BadSource {
         /// What was given.

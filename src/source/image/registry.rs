@@ -68,11 +68,7 @@ pub(super) fn fetch(
     Ok(fetched(reference, &resolved, files))
 }
 
-fn fetched(
-    reference: &Reference,
-    resolved: &resolve::Resolved,
-    files: Vec<ImageFile>,
-) -> Fetched {
+fn fetched(reference: &Reference, resolved: &resolve::Resolved, files: Vec<ImageFile>) -> Fetched {
     let images = resolved.images.iter().map(|image| {
         let stored: Vec<_> = image.layers.iter().map(|layer| layer.digest).collect();
         let is_plain = stored == image.config.diff_ids;

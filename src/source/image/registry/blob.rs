@@ -54,7 +54,9 @@ pub(super) fn jobs(images: &[RawImage]) -> Result<Vec<Job>, ImageError> {
             });
         }
     }
-    let total = jobs.values().try_fold(0_u64, |total, job| total.checked_add(job.size));
+    let total = jobs
+        .values()
+        .try_fold(0_u64, |total, job| total.checked_add(job.size));
     if total.is_none() {
         return Err(ImageError::Malformed {
             part: "the image's manifest".to_owned(),
@@ -280,10 +282,12 @@ impl Transfer<'_> {
     fn start(&self, url: &Url, response: &Response, asked: u64) -> Result<u64, ImageError> {
         let from = if response.status() == 206 {
             let range = response.headers().get(CONTENT_RANGE);
-            let range = range.and_then(|value| value.to_str().ok()).and_then(|text| {
-                let (from, _) = text.strip_prefix("bytes ")?.split_once('-')?;
-                from.trim().parse::<u64>().ok()
-            });
+            let range = range
+                .and_then(|value| value.to_str().ok())
+                .and_then(|text| {
+                    let (from, _) = text.strip_prefix("bytes ")?.split_once('-')?;
+                    from.trim().parse::<u64>().ok()
+                });
             range.filter(|from| *from <= asked)
         } else {
             Some(0)

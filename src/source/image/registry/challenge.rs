@@ -15,9 +15,7 @@ pub(super) fn parse(header: &str) -> Vec<Challenge> {
     let mut rest = header;
     loop {
         rest = rest.trim_start_matches([' ', '\t', ',']);
-        let length = rest
-            .find(|c: char| !is_token(c))
-            .unwrap_or(rest.len());
+        let length = rest.find(|c: char| !is_token(c)).unwrap_or(rest.len());
         if length == 0 {
             break;
         }
@@ -54,7 +52,8 @@ fn challenge((scheme, parameters): (String, Vec<(String, String)>)) -> Option<Ch
 }
 
 const fn is_token(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '!' | '#'..='\'' | '*' | '+' | '-' | '.' | '^'..='`' | '|' | '~')
+    c.is_ascii_alphanumeric()
+        || matches!(c, '!' | '#'..='\'' | '*' | '+' | '-' | '.' | '^'..='`' | '|' | '~')
 }
 
 /// A token or a quoted string, and what follows it.

@@ -4,7 +4,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::header::{
+    CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use reqwest::{Response, Url};
 use serde::Deserialize;
 
@@ -167,7 +169,11 @@ impl<'m> Client<'m> {
     }
 
     /// Does what a 401 asks for.
-    fn authorize(&self, headers: &HeaderMap, monitor: &dyn Monitor) -> Result<HeaderValue, Failure> {
+    fn authorize(
+        &self,
+        headers: &HeaderMap,
+        monitor: &dyn Monitor,
+    ) -> Result<HeaderValue, Failure> {
         let offers = headers.get_all(WWW_AUTHENTICATE).iter();
         let offers = offers.filter_map(|offer| offer.to_str().ok());
         let offers: Vec<Challenge> = offers.flat_map(challenge::parse).collect();

@@ -52,9 +52,8 @@ pub(super) fn login(
         problem,
     };
     // What the parser says could hold a piece of a secret.
-    let config: Config = serde_json::from_slice(&bytes).map_err(|error| {
-        broken(format!("line {}, column {}", error.line(), error.column()))
-    })?;
+    let config: Config = serde_json::from_slice(&bytes)
+        .map_err(|error| broken(format!("line {}, column {}", error.line(), error.column())))?;
     let names = names(reference);
     let mut helpers = names.iter().filter_map(|name| {
         let helper = config.cred_helpers.get(name)?;

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::client::{Client, Small};
 use super::{Reference, RegistryError, Version};
 use crate::digest::Sha256;
-use crate::source::image::config::{self, LARGEST_JSON, digest};
 use crate::source::image::ImageError;
+use crate::source::image::config::{self, LARGEST_JSON, digest};
 use crate::source::image::error::require_size;
 
 const MANIFESTS: [&str; 2] = [

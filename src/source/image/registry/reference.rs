@@ -113,7 +113,9 @@ fn parse(text: &str) -> Result<Reference, &'static str> {
         let name = name.split_once(':').map_or(name, |(name, _)| name);
         (name, Version::Digest(digest))
     } else {
-        let (name, tag) = rest.split_once(':').ok_or("it has neither tag nor digest")?;
+        let (name, tag) = rest
+            .split_once(':')
+            .ok_or("it has neither tag nor digest")?;
         if !is_tag(tag) {
             return Err("its tag has characters that no tag has, or too many");
         }

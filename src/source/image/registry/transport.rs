@@ -262,7 +262,10 @@ mod tests {
                 "https://user:secret@storage.example/blob?X-Signature=secret#secret",
                 "https://storage.example/blob",
             ),
-            ("https://r.example/v2/a/manifests/1", "https://r.example/v2/a/manifests/1"),
+            (
+                "https://r.example/v2/a/manifests/1",
+                "https://r.example/v2/a/manifests/1",
+            ),
         ] {
             assert_eq!(shown(&url.parse().unwrap()), expected);
         }
