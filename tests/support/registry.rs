@@ -121,13 +121,19 @@ impl Storage {
         );
         if door != Door::Open {
             let path = shown("htpasswd");
-            config += &format!("auth: {{ htpasswd: {{ realm: test, path: {path} }} }}\n");
+            config.push_str(&format!(
+                "auth: {{ htpasswd: {{ realm: test, path: {path} }} }}\n"
+            ));
         }
-        config += &format!("http:\n  addr: 127.0.0.1:{port}\n  secret: test\n");
+        config.push_str(&format!(
+            "http:\n  addr: 127.0.0.1:{port}\n  secret: test\n"
+        ));
         if door == Door::Tls {
             self.authority();
             let (certificate, key) = (shown("tls.crt"), shown("tls.key"));
-            config += &format!("  tls: {{ certificate: {certificate}, key: {key} }}\n");
+            config.push_str(&format!(
+                "  tls: {{ certificate: {certificate}, key: {key} }}\n"
+            ));
         }
         let file = self.path(&format!("{port}.yml"));
         fs::write(&file, config).unwrap();
@@ -354,18 +360,21 @@ fn serve(mut connection: TcpStream, answer: &dyn Fn(&Request) -> Reply) -> Optio
     let reply = answer(&Request { path, fields });
     let mut text = format!("HTTP/1.1 {} Said\r\nConnection: close\r\n", reply.status);
     for (name, value) in &reply.fields {
-        text += &format!("{name}: {value}\r\n");
+        text.push_str(&format!("{name}: {value}\r\n"));
     }
     if !reply.is_endless {
-        text += &format!("Content-Length: {}\r\n", reply.body.len());
+        text.push_str(&format!("Content-Length: {}\r\n", reply.body.len()));
     }
     connection
         .write_all(format!("{text}\r\n").as_bytes())
         .ok()?;
     let sent = &reply.body[..reply.cut.unwrap_or(reply.body.len())];
     connection.write_all(sent).ok()?;
-    while reply.is_endless {
-        connection.write_all(sent).ok()?;
+    if reply.is_endless {
+        // Until nobody takes it any more.
+        loop {
+            connection.write_all(sent).ok()?;
+        }
     }
     Some(())
 }

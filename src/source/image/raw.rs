@@ -85,7 +85,7 @@ impl RawFolder {
     }
 
     /// A new file of the folder.
-    pub(super) fn create(&self, path: &Path) -> Result<File, IoError> {
+    pub(super) fn create(path: &Path) -> Result<File, IoError> {
         let file = File::create_new(path).at("create", path)?;
         platform::set_plain_mode(path, false).at("set the mode of", path)?;
         Ok(file)
@@ -133,7 +133,7 @@ impl RawFolder {
 
     fn write(&mut self, path: String, bytes: &[u8], generated: bool) -> Result<(), ImageError> {
         let whole = self.into.join(&path);
-        self.create(&whole)?.write_all(bytes).at("write", &whole)?;
+        Self::create(&whole)?.write_all(bytes).at("write", &whole)?;
         let file = ImageFile {
             size: bytes.len() as u64,
             sha256: Sha256::of(bytes),

@@ -119,10 +119,10 @@ fn layers_that_unpack_to_something_else_are_refused() {
     assert!(refused(site(&changed, plain)).contains("uncompressed"));
     changed.layers = Vec::new();
     assert!(refused(site(&changed, plain)).contains("names 1 layers"));
-    fn cut_short(layer: &[u8]) -> Vec<u8> {
+    let cut_short = |layer: &[u8]| {
         let packed = gzip(layer);
         packed[..packed.len() - 9].to_vec()
-    }
+    };
     assert!(refused(site(&image, cut_short)).contains("cannot be understood"));
 }
 
@@ -141,7 +141,7 @@ fn bodies_without_end_or_of_another_length_are_refused() {
         "/v2/m/manifests/1".to_owned(),
     ] {
         let mut site = site(&image, gzip);
-        site.insert(path, endless(&[b' '; 65536]));
+        site.insert(path, endless(&vec![b' '; 65536]));
         let told = refused(site);
         assert!(told.contains("sends more than"), "{told}");
     }
@@ -168,20 +168,17 @@ fn a_body_that_breaks_off_is_continued_where_it_was() {
                     .unwrap_or_else(|| Reply::status(404));
             }
             let first = count.fetch_add(1, Ordering::Relaxed) == 0;
-            match request.fields.get("range").filter(|_| knows_ranges) {
-                Some(range) => {
-                    assert_eq!(*range, format!("bytes={half}-"));
-                    let range = format!("bytes {half}-{}/{}", packed.len() - 1, packed.len());
-                    let mut reply = Reply::ok(&packed[half..]).with("Content-Range", range);
-                    reply.status = 206;
-                    reply
-                }
-                None => {
-                    let mut reply = Reply::ok(packed.clone());
-                    reply.cut = first.then_some(half);
-                    reply
-                }
-            }
+            let range = request.fields.get("range");
+            let Some(range) = range.filter(|_| knows_ranges) else {
+                let mut reply = Reply::ok(packed.clone());
+                reply.cut = first.then_some(half);
+                return reply;
+            };
+            assert_eq!(*range, format!("bytes={half}-"));
+            let range = format!("bytes {half}-{}/{}", packed.len() - 1, packed.len());
+            let mut reply = Reply::ok(&packed[half..]).with("Content-Range", range);
+            reply.status = 206;
+            reply
         });
         let folder = TempDir::new().unwrap();
         let fetched = fetch_open(&server.name("m:1"), folder.path()).unwrap();
@@ -410,16 +407,13 @@ fn redirects_lead_to_storage_and_take_no_login_there() {
         if request.path.starts_with("/token") {
             return Reply::ok("{\"token\":\"abc\"}");
         }
-        match request.fields.get("authorization").map(String::as_str) {
-            Some("Bearer abc") => elsewhere
-                .get(&request.path)
-                .cloned()
-                .unwrap_or_else(|| Reply::status(404)),
-            _ => {
-                let realm = format!("Bearer realm=\"http://{}/token\"", request.fields["host"]);
-                Reply::status(401).with("WWW-Authenticate", realm)
-            }
+        let login = request.fields.get("authorization");
+        if login.is_none_or(|login| login != "Bearer abc") {
+            let realm = format!("Bearer realm=\"http://{}/token\"", request.fields["host"]);
+            return Reply::status(401).with("WWW-Authenticate", realm);
         }
+        let found = elsewhere.get(&request.path).cloned();
+        found.unwrap_or_else(|| Reply::status(404))
     };
     let server = StandIn::start(token);
     let folder = TempDir::new().unwrap();

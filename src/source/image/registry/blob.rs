@@ -153,7 +153,7 @@ impl Transfer<'_> {
     fn run(&self, folder: &RawFolder) -> Result<StoredBlob, ImageError> {
         let path = folder.blob(&self.job.digest);
         let mut sink = Sink {
-            file: folder.create(&path)?,
+            file: RawFolder::create(&path)?,
             path: &path,
             hasher: Hasher::new(),
             received: 0,

@@ -30,7 +30,8 @@ struct Config {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Auth {
-    auth: String,
+    #[serde(rename = "auth")]
+    encoded: String,
     username: String,
     password: String,
     identitytoken: String,
@@ -116,10 +117,10 @@ impl Auth {
             let token = Secret::new(self.identitytoken.clone());
             return Ok(Some(Login::IdentityToken(token)));
         }
-        let (user, password) = if self.auth.is_empty() {
+        let (user, password) = if self.encoded.is_empty() {
             (self.username.clone(), self.password.clone())
         } else {
-            let bytes = STANDARD.decode(self.auth.trim_end());
+            let bytes = STANDARD.decode(self.encoded.trim_end());
             let text = bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok());
             let text = text.ok_or("`auth` is not the base64 of a text")?;
             let (user, password) = text

@@ -227,9 +227,9 @@ fn check(url: &str, config: &Descriptor, layers: &[Descriptor]) -> Result<(), Im
         return Err(unsupported(config).into());
     }
     for layer in layers {
-        let bare = COMPRESSIONS.iter();
-        let bare = bare.filter_map(|end| layer.media_type.strip_suffix(end));
-        let bare = bare.last().unwrap_or(&layer.media_type);
+        let mut bare = COMPRESSIONS.iter();
+        let bare = bare.find_map(|end| layer.media_type.strip_suffix(end));
+        let bare = bare.unwrap_or(&layer.media_type);
         if FOREIGN.contains(&bare) || !layer.urls.is_empty() {
             let digest = layer.sha256()?;
             return Err(RegistryError::Foreign { digest }.into());
