@@ -1,6 +1,7 @@
 //! A real registry, Debian's `docker-registry`, and a stand-in that answers as a test says.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -121,19 +122,21 @@ impl Storage {
         );
         if door != Door::Open {
             let path = shown("htpasswd");
-            config.push_str(&format!(
+            write!(
+                config,
                 "auth: {{ htpasswd: {{ realm: test, path: {path} }} }}\n"
-            ));
+            )
+            .unwrap();
         }
-        config.push_str(&format!(
-            "http:\n  addr: 127.0.0.1:{port}\n  secret: test\n"
-        ));
+        write!(config, "http:\n  addr: 127.0.0.1:{port}\n  secret: test\n").unwrap();
         if door == Door::Tls {
             self.authority();
             let (certificate, key) = (shown("tls.crt"), shown("tls.key"));
-            config.push_str(&format!(
+            write!(
+                config,
                 "  tls: {{ certificate: {certificate}, key: {key} }}\n"
-            ));
+            )
+            .unwrap();
         }
         let file = self.path(&format!("{port}.yml"));
         fs::write(&file, config).unwrap();
@@ -360,10 +363,10 @@ fn serve(mut connection: TcpStream, answer: &dyn Fn(&Request) -> Reply) -> Optio
     let reply = answer(&Request { path, fields });
     let mut text = format!("HTTP/1.1 {} Said\r\nConnection: close\r\n", reply.status);
     for (name, value) in &reply.fields {
-        text.push_str(&format!("{name}: {value}\r\n"));
+        write!(text, "{name}: {value}\r\n").unwrap();
     }
     if !reply.is_endless {
-        text.push_str(&format!("Content-Length: {}\r\n", reply.body.len()));
+        write!(text, "Content-Length: {}\r\n", reply.body.len()).unwrap();
     }
     connection
         .write_all(format!("{text}\r\n").as_bytes())
