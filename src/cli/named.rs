@@ -42,6 +42,10 @@ impl FromStr for Named {
 pub(crate) struct Sources {
     /// Take the image NAME of the configuration from SOURCE: docker:REFERENCE,
     /// registry:REFERENCE or oci:PATH
+    ///
+    /// A registry's login is that of `docker login`, or in the variables
+    /// `DHFPACK_REGISTRY_USERNAME` and `DHFPACK_REGISTRY_PASSWORD` (or, as a file,
+    /// `DHFPACK_REGISTRY_PASSWORD_FILE`); `DHFPACK_CA_FILE` names authorities besides the system's.
     #[arg(long = "image", value_name = "NAME=SOURCE")]
     pub(crate) images: Vec<Named>,
     /// Take the folder NAME of the configuration from PATH
