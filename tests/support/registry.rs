@@ -122,19 +122,19 @@ impl Storage {
         );
         if door != Door::Open {
             let path = shown("htpasswd");
-            write!(
+            writeln!(
                 config,
-                "auth: {{ htpasswd: {{ realm: test, path: {path} }} }}\n"
+                "auth: {{ htpasswd: {{ realm: test, path: {path} }} }}"
             )
             .unwrap();
         }
-        write!(config, "http:\n  addr: 127.0.0.1:{port}\n  secret: test\n").unwrap();
+        writeln!(config, "http:\n  addr: 127.0.0.1:{port}\n  secret: test").unwrap();
         if door == Door::Tls {
             self.authority();
             let (certificate, key) = (shown("tls.crt"), shown("tls.key"));
-            write!(
+            writeln!(
                 config,
-                "  tls: {{ certificate: {certificate}, key: {key} }}\n"
+                "  tls: {{ certificate: {certificate}, key: {key} }}"
             )
             .unwrap();
         }
