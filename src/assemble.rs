@@ -17,6 +17,7 @@ use crate::seal::{self, SealError, Signing};
 use crate::source::documents::DocumentsError;
 use crate::source::git::GitError;
 use crate::source::image::ImageError;
+use crate::source::image::registry::Access;
 use crate::toml_file::TomlError;
 
 mod checks;
@@ -87,6 +88,8 @@ pub struct Locations {
     pub repositories: BTreeMap<String, String>,
     /// The Docker Engine's address, if it is not at its usual socket.
     pub engine: Option<String>,
+    /// Logins and certificates for registries.
+    pub registries: Access,
 }
 
 /// A finished archive.

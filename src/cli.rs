@@ -27,6 +27,7 @@ mod pack;
 mod panic;
 mod publish;
 mod rebuild;
+mod registry;
 mod schema;
 mod show;
 mod shown;

@@ -214,7 +214,8 @@ pub struct SourceConfig {
 pub struct ImageConfig {
     /// The name of its folder in the archive.
     pub name: String,
-    /// `docker:REFERENCE` for an image in the Docker Engine, `docker-archive:PATH` or
+    /// `docker:REFERENCE` for an image in the Docker Engine, `registry:HOST/REPOSITORY:TAG` or
+    /// `registry:HOST/REPOSITORY@sha256:DIGEST` for one in a registry, `docker-archive:PATH` or
     /// `docker-archive:PATH:NAME:TAG` for one in a tar of `docker save`, `oci:PATH` for an OCI
     /// layout, as folder or tar. `{version}` stands for the version.
     pub source: String,

@@ -43,6 +43,13 @@ pub async fn connect_engine(
         }
     }
 }
+/// Where Docker looks for the certificates of registries.
+#[cfg(not(windows))]
+pub const DOCKER_CERTIFICATES: &str = "/etc/docker/certs.d";
+
+/// Where Docker looks for the certificates of registries.
+#[cfg(windows)]
+pub const DOCKER_CERTIFICATES: &str = "C:\\ProgramData\\docker\\certs.d";
 
 /// Opens the file at `path`, itself no link, for reading.
 #[cfg(unix)]

@@ -1,6 +1,7 @@
 //! Verifying an archive: every file against the manifest, every signature against it, fail closed.
 
 mod checker;
+mod images;
 mod lfs;
 #[cfg(feature = "native")]
 mod tree;

@@ -8,6 +8,7 @@ mod forms;
 mod fuzz;
 mod layout;
 mod platforms;
+mod registry;
 mod stop;
 mod tools;
 

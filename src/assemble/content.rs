@@ -15,6 +15,7 @@ use crate::path::ArchivePath;
 use crate::plan::{Content, Item, Plan};
 use crate::seal::Written;
 use crate::source::documents::Library;
+use crate::source::image::registry::RegistryImage;
 use crate::source::image::{self, ImageSource};
 
 mod attributes;
@@ -162,11 +163,23 @@ impl Writer<'_> {
 
     /// The source given on the command line, or the configured one from the checkout's folder.
     fn image_source(&self, config: &ImageConfig) -> Result<ImageSource, image::ImageError> {
-        if let Some(given) = self.request.locations.images.get(&config.name) {
-            return given.parse();
-        }
-        let source: ImageSource = self.inputs.config().with_version(&config.source).parse()?;
-        Ok(source.below(&self.inputs.folder))
+        let locations = &self.request.locations;
+        let source = match locations.images.get(&config.name) {
+            Some(given) => given.parse()?,
+            None => {
+                let configured = self.inputs.config().with_version(&config.source);
+                configured
+                    .parse::<ImageSource>()?
+                    .below(&self.inputs.folder)
+            }
+        };
+        Ok(match source {
+            ImageSource::Registry(image) => ImageSource::Registry(RegistryImage {
+                access: locations.registries.clone(),
+                ..image
+            }),
+            other => other,
+        })
     }
 
     fn git(&self) -> Result<Written, BuildError> {

@@ -123,7 +123,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
         },
         tag: args.tag.clone(),
         records: args.records.clone(),
-        locations: args.sources.locations(),
+        locations: args.sources.locations()?,
         draft: args.draft,
         jobs: args.jobs.count(),
     };

@@ -7,6 +7,9 @@ use dhfpack::assemble::Locations;
 
 use thiserror::Error;
 
+use crate::cli::error::CliError;
+use crate::cli::registry;
+
 /// `NAME=VALUE`: what the configuration calls NAME is taken from VALUE in this run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Named {
@@ -37,7 +40,12 @@ impl FromStr for Named {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Where content is found")]
 pub(crate) struct Sources {
-    /// Take the image NAME of the configuration from SOURCE: docker:REFERENCE, docker-archive:PATH or oci:PATH
+    /// Take the image NAME of the configuration from SOURCE: docker:REFERENCE,
+    /// registry:REFERENCE, docker-archive:PATH or oci:PATH
+    ///
+    /// A registry's login is that of `docker login`, or in the variables
+    /// `DHFPACK_REGISTRY_USERNAME` and `DHFPACK_REGISTRY_PASSWORD` (or, as a file,
+    /// `DHFPACK_REGISTRY_PASSWORD_FILE`); `DHFPACK_CA_FILE` names authorities besides the system's.
     #[arg(long = "image", value_name = "NAME=SOURCE")]
     pub(crate) images: Vec<Named>,
     /// Take the folder NAME of the configuration from PATH
@@ -53,20 +61,21 @@ pub(crate) struct Sources {
 
 impl Sources {
     /// The same, by name; of two for one name the later counts.
-    pub(crate) fn locations(&self) -> Locations {
+    pub(crate) fn locations(&self) -> Result<Locations, CliError> {
         fn by_name<T: From<String>>(named: &[Named]) -> BTreeMap<String, T> {
             let pairs = named.iter().cloned();
             pairs
                 .map(|named| (named.name, named.value.into()))
                 .collect()
         }
-        Locations {
+        Ok(Locations {
             images: by_name(&self.images),
             folders: by_name(&self.folders),
             repositories: by_name(&self.repositories),
             // As for the Docker client, an empty address is none.
             engine: self.engine.clone().filter(|address| !address.is_empty()),
-        }
+            registries: registry::access()?,
+        })
     }
 }
 

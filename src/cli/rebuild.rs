@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let tree = archive::open(&args.archive)?;
     let temporary = tempfile::tempdir().at("create a folder in", std::env::temp_dir())?;
     let output = args.output.as_deref().unwrap_or(temporary.path());
-    let locations = args.sources.locations();
+    let locations = args.sources.locations()?;
     let rebuilt = rebuild::rebuild(
         &*tree,
         &args.repo,

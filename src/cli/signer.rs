@@ -153,7 +153,7 @@ impl PassphraseArgs {
 }
 
 /// Up to the first line break: editors add one at the end.
-fn first_line(mut bytes: Vec<u8>) -> Vec<u8> {
+pub(crate) fn first_line(mut bytes: Vec<u8>) -> Vec<u8> {
     let end = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
     bytes.truncate(end.unwrap_or(bytes.len()));
     bytes

@@ -124,13 +124,13 @@ impl Config {
     /// Where images and repositories come from.
     fn check_sources(&self, text: &TomlText) -> Result<(), Box<TomlError>> {
         for (index, image) in self.images.iter().enumerate() {
-            let kinds = ["docker:", "docker-archive:", "oci:"];
+            let kinds = ["docker:", "registry:", "docker-archive:", "oci:"];
             if !kinds.iter().any(|kind| image.source.starts_with(kind)) {
                 return Err(text.error(
                     &[Key("image"), Index(index), Key("source")],
                     format!("`{}` is no source of an image", image.source),
                     Some(
-                        "begin with `docker:` for an image in the Docker Engine, `docker-archive:` for a tar of `docker save`, or `oci:` for an OCI layout, as folder or tar"
+                        "begin with `docker:` for an image in the Docker Engine, `registry:` for one in a registry, `docker-archive:` for a tar of `docker save`, or `oci:` for an OCI layout, as folder or tar"
                             .to_owned(),
                     ),
                 ));

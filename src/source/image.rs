@@ -1,8 +1,8 @@
 //! Container images: from an engine, a `docker save` tar or an OCI layout, into one canonical OCI
-//! layout folder.
+//! layout folder; from a registry, byte for byte into one.
 //!
-//! The config is kept verbatim, so its digest stays the image id; layers are stored uncompressed
-//! under their `diff_ids`. Everything else in the folder follows from these.
+//! In both, the config is kept verbatim, so its digest stays the image id. In the canonical form
+//! layers are stored uncompressed under their `diff_ids`, and everything else follows from these.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,8 @@ mod inspect;
 mod layer;
 mod listing;
 mod oci;
+mod raw;
+pub mod registry;
 mod tar_entries;
 mod tls;
 
@@ -32,6 +34,7 @@ pub use client::EngineError;
 pub use error::ImageError;
 
 use canonical::Canonical;
+use registry::{Access, RegistryImage};
 
 /// Where an image comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub enum ImageSource {
     DockerArchive(PathBuf, Option<String>),
     /// From an OCI image layout: a folder, or a tar of one.
     Oci(PathBuf),
+    /// From a registry.
+    Registry(RegistryImage),
 }
 
 impl FromStr for ImageSource {
@@ -54,6 +59,10 @@ impl FromStr for ImageSource {
                 Ok(Self::Docker(reference.to_owned()))
             }
             Some(("docker-archive", rest)) => archive::parse(rest).ok_or_else(|| bad(text)),
+            Some(("registry", reference)) => Ok(Self::Registry(RegistryImage {
+                reference: reference.parse()?,
+                access: Access::default(),
+            })),
             Some(("oci", path)) if !path.is_empty() => Ok(Self::Oci(path.into())),
             _ => Err(bad(text)),
         }
@@ -69,7 +78,7 @@ impl ImageSource {
                 Self::DockerArchive(folder.join(path), reference)
             }
             Self::Oci(path) => Self::Oci(folder.join(path)),
-            other @ Self::Docker(_) => other,
+            other @ (Self::Docker(_) | Self::Registry(_)) => other,
         }
     }
 }
@@ -147,37 +156,47 @@ pub fn fetch(
     into: &Path,
     monitor: &dyn Monitor,
 ) -> Result<Fetched, ImageError> {
+    match source {
+        ImageSource::Docker(reference) => canonically(platforms, into, |canonical| {
+            engine::export(reference, platforms, engine, canonical, monitor)
+        }),
+        ImageSource::DockerArchive(path, reference) => canonically(platforms, into, |canonical| {
+            archive::read(path, reference.as_deref(), platforms, canonical, monitor)
+        }),
+        ImageSource::Oci(path) => canonically(platforms, into, |canonical| {
+            oci::read(path, platforms, canonical, monitor)
+        }),
+        ImageSource::Registry(image) => registry::fetch(image, platforms, into, monitor),
+    }
+}
+
+/// Writes what is read in its canonical form, and keeps it if it has the platforms asked for.
+fn canonically(
+    platforms: &[String],
+    into: &Path,
+    read: impl FnOnce(&mut Canonical) -> Result<Fetched, ImageError>,
+) -> Result<Fetched, ImageError> {
     let mut canonical = Canonical::begin(into)?;
-    let fetched = match source {
-        ImageSource::Docker(reference) => {
-            engine::export(reference, platforms, engine, &mut canonical, monitor)
-        }
-        ImageSource::DockerArchive(path, reference) => {
-            let reference = reference.as_deref();
-            archive::read(path, reference, platforms, &mut canonical, monitor)
-        }
-        ImageSource::Oci(path) => oci::read(path, platforms, &mut canonical, monitor),
-    }?;
-    require_platforms(platforms, &fetched.images)?;
+    let fetched = read(&mut canonical)?;
+    require_platforms(
+        platforms,
+        fetched.images.iter().map(|image| &*image.platform),
+    )?;
     canonical.keep();
     Ok(fetched)
 }
 
 /// Each platform asked for is there; where none is, any will do.
-fn require_platforms(wanted: &[String], images: &[Image]) -> Result<(), ImageError> {
-    let is_found = |wanted: &&String| {
-        let mut found = images.iter();
-        found.any(|image| is_platform(wanted, &image.platform))
-    };
+fn require_platforms<'a>(
+    wanted: &[String],
+    found: impl Iterator<Item = &'a str> + Clone,
+) -> Result<(), ImageError> {
+    let is_found = |wanted: &&String| found.clone().any(|found| is_platform(wanted, found));
     match wanted.iter().find(|wanted| !is_found(wanted)) {
         None => Ok(()),
         Some(wanted) => Err(ImageError::OtherPlatform {
             wanted: wanted.clone(),
-            found: images
-                .iter()
-                .map(|image| image.platform.as_str())
-                .collect::<Vec<_>>()
-                .join(", "),
+            found: found.collect::<Vec<_>>().join(", "),
         }),
     }
 }
@@ -231,6 +250,8 @@ mod tests {
                 .unwrap(),
             ImageSource::Docker("infusion-monitor:2.4.0".to_owned())
         );
+        let registry = "registry:127.0.0.1:5000/monitor:2.4.0".parse::<ImageSource>();
+        assert!(matches!(registry.unwrap(), ImageSource::Registry(_)));
         assert_eq!(
             "oci:dist/image".parse::<ImageSource>().unwrap(),
             ImageSource::Oci("dist/image".into())
@@ -256,6 +277,8 @@ mod tests {
             "docker:../containers",
             "docker:a?b",
             "oci:",
+            "registry:",
+            "registry:monitor:2.4.0",
         ] {
             assert!(text.parse::<ImageSource>().is_err(), "{text}");
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::Verdict;
+use super::{Verdict, images};
 use crate::digest::Sha256;
 use crate::finding::{Code, Finding};
 use crate::manifest::{self, FileEntry, Manifest, ManifestError};
@@ -259,38 +259,8 @@ impl Checker {
                 fail(path, "the manifest must not list this".to_owned());
             }
         }
-        self.check_images(manifest);
+        self.findings.extend(images::check(manifest));
         self.findings.extend(super::lfs::check(manifest));
-    }
-
-    /// Each image's blobs are named by their digests, and its config is among them.
-    fn check_images(&mut self, manifest: &Manifest) {
-        let mut missing: BTreeMap<&str, &Sha256> = manifest
-            .images
-            .iter()
-            .map(|image| (image.folder.as_str(), &image.id))
-            .collect();
-        let folders: BTreeSet<&str> = missing.keys().copied().collect();
-        for file in &manifest.files {
-            let Some((folder, name)) = file.path.as_str().rsplit_once("/blobs/sha256/") else {
-                continue;
-            };
-            if folders.contains(folder) && name != file.sha256.to_string() {
-                self.findings.push(Finding::at(
-                    Code::ManifestInconsistent,
-                    file.path.as_str(),
-                    "a blob's name is not its digest",
-                ));
-            }
-            if missing.get(folder).is_some_and(|id| **id == file.sha256) {
-                missing.remove(folder);
-            }
-        }
-        for (folder, id) in missing {
-            let detail = format!("it does not hold the image with the id sha256:{id}");
-            self.findings
-                .push(Finding::at(Code::ManifestInconsistent, folder, detail));
-        }
     }
 
     /// Compares `SHA256SUMS` with what the manifest gives; returns the digest it should have.

@@ -110,6 +110,7 @@ impl TestImage {
     }
 }
 
+pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// `oci-layout` and the `index.json` that names these manifests.

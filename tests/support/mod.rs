@@ -4,5 +4,6 @@ pub(crate) mod engine;
 pub(crate) mod git;
 pub(crate) mod gnupg;
 pub(crate) mod image;
+pub(crate) mod registry;
 pub(crate) mod release;
 pub(crate) mod small;

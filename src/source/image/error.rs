@@ -6,6 +6,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use super::client::EngineError;
+use super::registry::RegistryError;
 use crate::digest::Sha256;
 use crate::error::{Cancelled, IoError};
 
@@ -22,9 +23,13 @@ pub enum ImageError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Cancelled(#[from] Cancelled),
+    /// A registry does not give the image.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Registry(Box<RegistryError>),
     /// Not a source.
     #[error(
-        "`{text}` is no image source: expected docker:REFERENCE, docker-archive:PATH[:NAME:TAG] or oci:PATH"
+        "`{text}` is no image source: expected docker:REFERENCE, registry:REFERENCE, docker-archive:PATH[:NAME:TAG] or oci:PATH"
     )]
     #[diagnostic(help("for example docker:infusion-monitor:2.4.0, or oci:dist/image.tar"))]
     BadSource {
@@ -263,6 +268,12 @@ pub(super) fn require_digest(
         expected,
         found,
     })
+}
+
+impl From<RegistryError> for ImageError {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(Box::new(error))
+    }
 }
 
 /// Fails with [`ImageError::Size`] if a part has another size than is said.

@@ -1,0 +1,360 @@
+//! Layers as the registry has them: several at once, each hashed while it is written, and once
+//! more as it unpacks.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use bytes::Bytes;
+use reqwest::header::CONTENT_RANGE;
+use reqwest::{Response, Url};
+
+use super::RegistryError;
+use super::attempts::{Attempts, Failure};
+use super::client::Client;
+use super::transport::shown;
+use crate::digest::{Hasher, Sha256};
+use crate::error::{Cancelled, IoContext};
+use crate::monitor::{Linked, Monitor, Task};
+use crate::source::image::layer::read_error;
+use crate::source::image::raw::{RawFolder, RawImage, StoredBlob};
+use crate::source::image::{ImageError, compression};
+
+/// How many layers arrive at the same time, as with Docker.
+const AT_ONCE: usize = 3;
+/// Pieces of a layer that may wait to be unpacked, a few hundred KiB at most each.
+const WAITING: usize = 4;
+
+/// A blob to fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Job {
+    pub(super) digest: Sha256,
+    pub(super) size: u64,
+    diff_id: Sha256,
+}
+
+/// The layers of all images, each once.
+pub(super) fn jobs(images: &[RawImage]) -> Result<Vec<Job>, ImageError> {
+    let mut jobs: BTreeMap<Sha256, Job> = BTreeMap::new();
+    for layer in images.iter().flat_map(|image| &image.layers) {
+        let job = Job {
+            digest: layer.digest,
+            size: layer.size,
+            diff_id: layer.diff_id,
+        };
+        let known = jobs.entry(layer.digest).or_insert(job);
+        if *known != job {
+            return Err(ImageError::Malformed {
+                part: format!("sha256:{}", layer.digest),
+                problem: "two layers are said to be it, of different size or content".to_owned(),
+            });
+        }
+    }
+    let total = jobs
+        .values()
+        .try_fold(0_u64, |total, job| total.checked_add(job.size));
+    if total.is_none() {
+        return Err(ImageError::Malformed {
+            part: "the image's manifest".to_owned(),
+            problem: "its layers are larger than anything".to_owned(),
+        });
+    }
+    Ok(jobs.into_values().collect())
+}
+
+/// Fetches the blobs into the folder.
+pub(super) fn download(
+    client: &Client<'_>,
+    jobs: Vec<Job>,
+    folder: &RawFolder,
+    task: &Task<'_>,
+    monitor: &dyn Monitor,
+) -> Result<Vec<StoredBlob>, ImageError> {
+    // When one fails, the others stop too; what failed first is what to tell.
+    let linked = Linked::new(monitor);
+    let workers = jobs.len().min(AT_ONCE);
+    let queue = Mutex::new(jobs.into_iter());
+    let done = Mutex::new((Vec::new(), None));
+    let work = || {
+        loop {
+            let job = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(job) = job else { return };
+            let transfer = Transfer {
+                client,
+                job,
+                task,
+                monitor: &linked,
+            };
+            let result = transfer.run(folder);
+            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+            match result {
+                Ok(blob) => done.0.push(blob),
+                Err(error) => {
+                    done.1.get_or_insert(error);
+                    linked.stop();
+                    return;
+                }
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(work);
+        }
+    });
+    let (blobs, failure) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(blobs),
+    }
+}
+
+/// One blob on its way.
+struct Transfer<'a> {
+    client: &'a Client<'a>,
+    job: Job,
+    task: &'a Task<'a>,
+    monitor: &'a dyn Monitor,
+}
+
+/// Where a blob's bytes go.
+struct Sink<'a> {
+    path: &'a Path,
+    file: File,
+    hasher: Hasher,
+    received: u64,
+    unpacker: Option<SyncSender<Bytes>>,
+}
+
+/// Why nothing more is received.
+enum Stop {
+    Failed(ImageError),
+    /// Unpacking gave up, and says why.
+    Unpacking,
+}
+
+impl From<ImageError> for Stop {
+    fn from(error: ImageError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Cancelled> for Stop {
+    fn from(cancelled: Cancelled) -> Self {
+        Self::Failed(cancelled.into())
+    }
+}
+
+impl Transfer<'_> {
+    fn run(&self, folder: &RawFolder) -> Result<StoredBlob, ImageError> {
+        let path = folder.blob(&self.job.digest);
+        let mut sink = Sink {
+            file: RawFolder::create(&path)?,
+            path: &path,
+            hasher: Hasher::new(),
+            received: 0,
+            unpacker: None,
+        };
+        let is_plain = self.job.digest == self.job.diff_id;
+        if is_plain {
+            // Without an unpacker there is no other way to stop.
+            if let Err(Stop::Failed(error)) = self.receive(&mut sink) {
+                return Err(error);
+            }
+        } else {
+            self.receive_packed(&mut sink)?;
+        }
+        let found = sink.hasher.finish();
+        if found != self.job.digest {
+            let error = RegistryError::Digest {
+                url: shown(&self.url()?),
+                expected: self.job.digest,
+                found,
+            };
+            return Err(error.into());
+        }
+        // Early, while other layers still arrive, so that the archive's last sync has little to do.
+        sink.file.sync_data().at("write", &path)?;
+        Ok(StoredBlob {
+            digest: self.job.digest,
+            size: self.job.size,
+            uncompressed: (!is_plain).then_some(self.job.diff_id),
+        })
+    }
+
+    fn url(&self) -> Result<Url, ImageError> {
+        let name = format!("sha256:{}", self.job.digest);
+        self.client.url("blobs", &name)
+    }
+
+    /// Receives, and unpacks in a thread of its own to compare with the config.
+    fn receive_packed(&self, sink: &mut Sink<'_>) -> Result<(), ImageError> {
+        let part = format!("sha256:{}", self.job.digest);
+        let (received, unpacked) = thread::scope(|scope| {
+            let (sender, receiver) = sync_channel(WAITING);
+            let unpacking = scope.spawn(move || unpack(&part, receiver));
+            sink.unpacker = Some(sender);
+            let received = self.receive(sink);
+            sink.unpacker = None;
+            match unpacking.join() {
+                Ok(unpacked) => (received, unpacked),
+                // A bug in that thread is this one's bug too.
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        });
+        if let Err(Stop::Failed(error)) = received {
+            return Err(error);
+        }
+        // Wrong bytes are to be told as such, not as what they unpack to.
+        let is_right = sink.hasher.clone().finish() == self.job.digest;
+        match unpacked {
+            _ if received.is_ok() && !is_right => Ok(()),
+            Ok(found) if found != self.job.diff_id => Err(ImageError::Digest {
+                part: format!("sha256:{}, uncompressed", self.job.digest),
+                expected: self.job.diff_id,
+                found,
+            }),
+            unpacked => unpacked.map(drop),
+        }
+    }
+
+    /// Receives the blob, going on where it broke off.
+    fn receive(&self, sink: &mut Sink<'_>) -> Result<(), Stop> {
+        let url = self.url()?;
+        let name = format!("sha256:{}", self.job.digest);
+        let mut attempts = Attempts::default();
+        while sink.received < self.job.size || attempts.is_first() {
+            let from = sink.received;
+            let failure = match self.client.get(&url, &name, &[], from, self.monitor) {
+                Ok(response) => match self.take(&url, response, sink)? {
+                    None => break,
+                    Some(failure) => failure,
+                },
+                Err(failure) => failure,
+            };
+            attempts.after(failure, sink.received, self.monitor)?;
+        }
+        Ok(())
+    }
+
+    /// Takes one response's body; a failure that may pass if it broke off.
+    fn take(
+        &self,
+        url: &Url,
+        mut response: Response,
+        sink: &mut Sink<'_>,
+    ) -> Result<Option<Failure>, Stop> {
+        let from = self.start(url, &response, sink.received)?;
+        // A server that begins anew sends again what is there already.
+        let mut skip = sink.received - from;
+        let mut position = from;
+        loop {
+            let chunk = match self.client.chunk(url, &mut response, self.monitor) {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) if position == self.job.size => return Ok(None),
+                Ok(None) | Err(Failure::Passing { .. }) => {
+                    return Ok(Some(Failure::passing(RegistryError::Cut {
+                        url: shown(url),
+                        received: position,
+                        expected: self.job.size,
+                    })));
+                }
+                Err(Failure::Lasting(error)) => return Err(error.into()),
+            };
+            position += chunk.len() as u64;
+            if position > self.job.size {
+                return Err(self.too_long(url).into());
+            }
+            let known = skip.min(chunk.len() as u64);
+            skip -= known;
+            let known = usize::try_from(known).unwrap_or(chunk.len());
+            let fresh = chunk.slice(known..);
+            self.task.advance(fresh.len() as u64)?;
+            sink.accept(fresh)?;
+        }
+    }
+
+    /// The byte with which a response begins.
+    fn start(&self, url: &Url, response: &Response, asked: u64) -> Result<u64, ImageError> {
+        let from = if response.status() == 206 {
+            let range = response.headers().get(CONTENT_RANGE);
+            let range = range
+                .and_then(|value| value.to_str().ok())
+                .and_then(|text| {
+                    let (from, _) = text.strip_prefix("bytes ")?.split_once('-')?;
+                    from.trim().parse::<u64>().ok()
+                });
+            range.filter(|from| *from <= asked)
+        } else {
+            Some(0)
+        };
+        let from = from.ok_or_else(|| ImageError::Malformed {
+            part: shown(url),
+            problem: "it goes on elsewhere than asked".to_owned(),
+        })?;
+        if let Some(length) = response.content_length()
+            && from.saturating_add(length) != self.job.size
+        {
+            return Err(ImageError::Size {
+                part: shown(url),
+                expected: self.job.size,
+                found: from.saturating_add(length),
+            });
+        }
+        Ok(from)
+    }
+
+    fn too_long(&self, url: &Url) -> ImageError {
+        let limit = self.job.size;
+        let url = shown(url);
+        RegistryError::TooLong { url, limit }.into()
+    }
+}
+
+impl Sink<'_> {
+    fn accept(&mut self, bytes: Bytes) -> Result<(), Stop> {
+        let written = self.file.write_all(&bytes).at("write", self.path);
+        written.map_err(ImageError::from)?;
+        self.hasher.update(&bytes);
+        self.received += bytes.len() as u64;
+        match &self.unpacker {
+            Some(unpacker) => unpacker.send(bytes).map_err(|_| Stop::Unpacking),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The digest of what the pieces unpack to.
+fn unpack(part: &str, pieces: Receiver<Bytes>) -> Result<Sha256, ImageError> {
+    let mut pieces = Pieces {
+        pieces,
+        current: Bytes::new(),
+    };
+    let mut plain = compression::plain(part, &mut pieces)?;
+    let (digest, _) = Sha256::of_reader(&mut *plain).map_err(|error| read_error(part, &error))?;
+    Ok(digest)
+}
+
+/// Pieces as a reader; their end is its end.
+struct Pieces {
+    pieces: Receiver<Bytes>,
+    current: Bytes,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() {
+            match self.pieces.recv() {
+                Ok(piece) => self.current = piece,
+                Err(_) => return Ok(0),
+            }
+        }
+        let count = buffer.len().min(self.current.len());
+        buffer[..count].copy_from_slice(&self.current.split_to(count));
+        Ok(count)
+    }
+}
