@@ -19,11 +19,13 @@ mod gzip;
 mod object;
 mod refs;
 mod repository;
+mod restore;
 mod signature;
 mod source_tree;
 mod submodule;
 mod text;
 mod tree;
+mod unpack;
 
 pub use checkout::{CheckoutState, Listing};
 pub use error::GitError;
@@ -33,6 +35,7 @@ pub use repository::{Repository, find_repository};
 pub use source_tree::SourceTree;
 pub use submodule::Submodule;
 pub use tree::{FileKind, GitFile};
+pub use unpack::{Bounds, Unpacked, read_source_tree};
 
 use command::{Git, Process};
 
