@@ -16,10 +16,14 @@ mod docker_tar;
 mod engine;
 mod error;
 mod layer;
+mod load;
 mod oci;
+mod readback;
 mod tar_entries;
 
 pub use error::ImageError;
+pub use load::{Engine, Loaded};
+pub use readback::{ImageFolder, Parts, read_back};
 
 use canonical::Canonical;
 

@@ -54,13 +54,18 @@ pub(super) fn export(
 
 /// The runtime in which the engine's client works. Dropped, it waits for nothing: an engine that
 /// hangs must not keep the program from ending.
-struct Background {
+pub(super) struct Background {
     handle: Handle,
     runtime: Option<Runtime>,
 }
 
 impl Background {
-    fn start() -> io::Result<Self> {
+    /// What runs in it.
+    pub(super) const fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    pub(super) fn start() -> io::Result<Self> {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).enable_all().build()?;
         Ok(Self {
@@ -78,7 +83,11 @@ impl Drop for Background {
     }
 }
 
-fn connect(address: &str, runtime: &Background, task: &Task<'_>) -> Result<Docker, ImageError> {
+pub(super) fn connect(
+    address: &str,
+    runtime: &Background,
+    task: &Task<'_>,
+) -> Result<Docker, ImageError> {
     let no_engine = |source| ImageError::NoEngine {
         address: address.to_owned(),
         source,
@@ -122,7 +131,7 @@ fn refused(reference: &str, error: EngineError) -> ImageError {
 }
 
 /// Waits for an answer, looking now and then whether to stop.
-fn wait<T>(
+pub(super) fn wait<T>(
     runtime: &Background,
     task: &Task<'_>,
     answer: impl Future<Output = T>,
