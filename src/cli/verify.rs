@@ -59,7 +59,7 @@ pub(crate) struct Args {
     #[arg(long)]
     restore: bool,
     /// The Docker Engine in which `--restore` loads images; it has to answer [default: the one
-    /// that DOCKER_HOST names or that is at its usual socket, if it answers]
+    /// that `DOCKER_HOST` names or that is at its usual socket, if it answers]
     #[arg(long, value_name = "URL", requires = "restore")]
     engine: Option<String>,
     #[command(flatten)]

@@ -102,7 +102,7 @@ fn every_command_for_restoring_by_hand_works() {
     let tree = whole.repository.git(["rev-parse", "v2.4.0^{tree}"]);
     assert_eq!(git(&source, ["rev-parse", "HEAD^{tree}"]), tree);
     let logo = fs::read(source.join("assets/logo.dat")).unwrap();
-    assert_eq!(logo, [7; 100_000]);
+    assert_eq!(logo, super::whole::logo());
     let curves = fs::read(source.join("libs/pump/pump.dat")).unwrap();
     assert_eq!(curves, b"curves of the pump");
     assert!(source.join("libs/pump/vendor/units/units.txt").is_file());

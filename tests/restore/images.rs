@@ -11,12 +11,15 @@ use crate::damage::tamper::largest_blob;
 use crate::support::engine::{self, Loaded};
 use crate::support::release::{dhfpack, told};
 
+type Damage = fn(&Path);
+type Edit = fn(&mut Value);
+
 #[test]
 fn an_image_that_cannot_be_put_together_is_found() {
-    let damages: [(&str, fn(&Path)); 5] = [
+    let damages: [(&str, Damage); 5] = [
         ("no layer", |a| fs::remove_file(largest_blob(a)).unwrap()),
         ("no index", |a| {
-            fs::remove_file(a.join(IMAGE).join("index.json")).unwrap()
+            fs::remove_file(a.join(IMAGE).join("index.json")).unwrap();
         }),
         ("an index of nothing", |a| {
             fs::write(a.join(IMAGE).join("index.json"), "{\"manifests\":[]}").unwrap();
@@ -25,7 +28,7 @@ fn an_image_that_cannot_be_put_together_is_found() {
             fs::write(a.join(IMAGE).join("manifest.json"), "[]").unwrap();
         }),
         ("no layout", |a| {
-            fs::write(a.join(IMAGE).join("oci-layout"), "{}").unwrap()
+            fs::write(a.join(IMAGE).join("oci-layout"), "{}").unwrap();
         }),
     ];
     for (name, apply) in damages {
@@ -39,12 +42,12 @@ fn an_image_that_cannot_be_put_together_is_found() {
 
 #[test]
 fn another_image_than_recorded_is_found() {
-    let changes: [(&str, fn(&mut Value)); 3] = [
+    let changes: [(&str, Edit); 3] = [
         ("platform", |image| {
-            image["platform"] = json!("linux/riscv64")
+            image["platform"] = json!("linux/riscv64");
         }),
         ("labels", |image| {
-            image["labels"] = json!({ "some": "other" })
+            image["labels"] = json!({ "some": "other" });
         }),
         ("layers", |image| image["diff_ids"] = json!([])),
     ];

@@ -80,7 +80,7 @@ fn other_source_code_than_recorded_is_found() {
     for field in ["tag_object", "commit", "tree"] {
         let (_place, archive) = copy();
         seal_anew(&archive, |manifest| {
-            manifest["source"][field] = json!(other)
+            manifest["source"][field] = json!(other);
         });
         assert_eq!(codes(&restored(&archive, 3)), ["source-differs"], "{field}");
     }

@@ -36,7 +36,7 @@ impl Whole {
         pump.commit_all("units");
         let repository = TestRepository::new();
         history(&repository, commits);
-        with_lfs(&repository, "assets/logo.dat", &[7; 100_000]);
+        with_lfs(&repository, "assets/logo.dat", &logo());
         repository.commit_file("README.md", b"A monitor\n");
         std::os::unix::fs::symlink("README.md", repository.path().join("link")).unwrap();
         add_submodule(&repository, &pump, "libs/pump");
@@ -145,6 +145,11 @@ impl Whole {
         let mut tar = MultiGzDecoder::new(fs::File::open(into).unwrap());
         Sha256::of_reader(&mut tar).unwrap().0
     }
+}
+
+/// A file that Git LFS keeps, larger than one buffer.
+pub(crate) fn logo() -> Vec<u8> {
+    vec![7; 100_000]
 }
 
 /// Every file below a folder, sorted.
