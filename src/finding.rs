@@ -138,6 +138,16 @@ codes! {
     StatementRemoved = "statement-removed", Integrity;
     /// The statement's name or time is not that of its signature.
     StatementMismatch = "statement-mismatch", Integrity;
+    /// The source code cannot be restored from what the archive holds of it.
+    SourceNotRestorable = "source-not-restorable", Integrity;
+    /// The source code that was restored is not the one that the manifest records.
+    SourceDiffers = "source-differs", Integrity;
+    /// A Git LFS object that the source code points to is not there.
+    LfsObjectMissing = "lfs-object-missing", Integrity;
+    /// An image cannot be put together from the files in its folder.
+    ImageNotRestorable = "image-not-restorable", Integrity;
+    /// The image that was restored is not the one that the manifest records.
+    ImageDiffers = "image-differs", Integrity;
     /// Nobody has signed.
     Unsigned = "unsigned", Trust;
     /// No trusted certificate leads to the signer.

@@ -12,6 +12,8 @@ pub mod publish;
 #[cfg(feature = "native")]
 pub mod rebuild;
 #[cfg(feature = "native")]
+pub mod restore;
+#[cfg(feature = "native")]
 pub mod seal;
 pub mod verify;
 // ── adapters ──

@@ -51,6 +51,11 @@ impl<'a> Task<'a> {
         Self { monitor, id }
     }
 
+    /// Whom the task reports to.
+    pub fn monitor(&self) -> &'a dyn Monitor {
+        self.monitor
+    }
+
     /// Moves the task on. Fails with [`Cancelled`] once a stop was asked for,
     /// so that every loop that reports progress can also be stopped.
     pub fn advance(&self, amount: u64) -> Result<(), Cancelled> {

@@ -70,6 +70,23 @@ impl Verdict {
         }
     }
 
+    /// The manifest, if the archive is what was sealed, whoever answers for it.
+    pub fn intact(&self) -> Option<&Manifest> {
+        match &self.manifest {
+            Some((manifest, _)) if !self.has(Class::Integrity) => Some(manifest),
+            _ => None,
+        }
+    }
+
+    /// Adds what a closer look found, and what it did not evaluate.
+    pub fn extend(&mut self, findings: Vec<Finding>, notes: Vec<String>) {
+        self.findings.extend(findings);
+        // Integrity before trust, and files in the order of their paths.
+        self.findings
+            .sort_by(|a, b| (a.code.class(), a).cmp(&(b.code.class(), b)));
+        self.notes.extend(notes);
+    }
+
     /// The manifest as found, verified or not, for showing.
     pub fn unverified_manifest(&self) -> Option<&Manifest> {
         self.manifest.as_ref().map(|(manifest, _)| manifest)

@@ -20,6 +20,9 @@ mod rebuild;
 mod records;
 mod refusals;
 mod release;
+// Stock tools in a Unix shell.
+#[cfg(unix)]
+mod restore;
 #[path = "../examples/quickstart/sample.rs"]
 mod sample;
 mod sample_product;

@@ -4,9 +4,11 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use dhfpack::archive;
+use dhfpack::archive::{self, Tree};
 use dhfpack::finding::Class;
 use dhfpack::monitor::Monitor;
+use dhfpack::platform;
+use dhfpack::restore::{self, EngineAt, Proof, RestoreError};
 use dhfpack::sign::{SignerReport, Trust};
 use dhfpack::verify::{self, Policy, Status, Verdict, VerifyError};
 use jiff::Timestamp;
@@ -27,13 +29,20 @@ Examples:
   dhfpack verify pump-2.4.0 --trust \"Quality Systems SME=jo.pem\" --json
       trust one person, in one role
   dhfpack verify pump-2.4.0 --trust ca.pem --require-role \"Release Manager\"
-      ask for this role only, instead of those of the built-in layouts";
+      ask for this role only, instead of those of the built-in layouts
+  dhfpack verify pump-2.4.0 --trust ca.pem --restore
+      also put source code and images together again, from the archive alone";
 
 /// Verify that an archive is what was sealed, and who answers for it
 ///
 /// Every file is hashed and compared with the manifest, nothing else may be there, every
 /// signature is checked, and every required role must have signed with the meaning release.
 /// Without `--trust` the signers stay unknown, and the verdict is not a pass.
+///
+/// With `--restore`, what is intact is also restored into a temporary folder (in TMPDIR) and
+/// compared with what the manifest records: bundles are cloned and checked out, Git LFS objects
+/// put back, images read layer by layer and, where an engine answers, loaded under a temporary
+/// name and removed again. That needs git.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -46,6 +55,13 @@ pub(crate) struct Args {
     /// built-in layouts, whatever the archive says of its own]
     #[arg(long = "require-role", value_name = "ROLE")]
     require_roles: Vec<String>,
+    /// Also prove that the source code and the images can be restored from the archive alone
+    #[arg(long)]
+    restore: bool,
+    /// The Docker Engine in which `--restore` loads images; it has to answer [default: the one
+    /// that `DOCKER_HOST` names or that is at its usual socket, if it answers]
+    #[arg(long, value_name = "URL", requires = "restore")]
+    engine: Option<String>,
     #[command(flatten)]
     jobs: Jobs,
     /// Print the verdict as JSON
@@ -88,11 +104,16 @@ impl FromStr for Trusted {
 pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let policy = args.policy()?;
     let tree = archive::open(&args.archive).map_err(|error| CliError::new(Kind::Failed, error))?;
-    let verdict = verify::verify(&*tree, &policy, args.jobs.count(), monitor)?;
-    if args.json {
-        output::json(&to_json(&verdict))?;
+    let mut verdict = verify::verify(&*tree, &policy, args.jobs.count(), monitor)?;
+    let proofs = if args.restore {
+        args.restore(&*tree, &mut verdict, monitor)?
     } else {
-        output::text(&to_text(&verdict, &tree.describe()))?;
+        Vec::new()
+    };
+    if args.json {
+        output::json(&to_json(&verdict, &proofs))?;
+    } else {
+        output::text(&to_text(&verdict, &proofs, &tree.describe()))?;
     }
     if verdict.passed() {
         return Ok(());
@@ -121,6 +142,28 @@ struct NotPassed {
 }
 
 impl Args {
+    /// Restores an archive that is intact; adds to the verdict what that showed.
+    fn restore(
+        &self,
+        tree: &dyn Tree,
+        verdict: &mut Verdict,
+        monitor: &dyn Monitor,
+    ) -> Result<Vec<Proof>, CliError> {
+        let Some(manifest) = verdict.intact() else {
+            let note = "nothing was restored: the archive is not what was sealed";
+            verdict.extend(Vec::new(), vec![note.to_owned()]);
+            return Ok(Vec::new());
+        };
+        let engine = match (&self.engine, std::env::var("DOCKER_HOST")) {
+            (Some(address), _) => EngineAt::Required(address.clone()),
+            (None, Ok(address)) if !address.is_empty() => EngineAt::IfThere(address),
+            (None, _) => EngineAt::IfThere(platform::DOCKER_ENGINE.to_owned()),
+        };
+        let restored = restore::restore(tree, manifest, &engine, monitor)?;
+        verdict.extend(restored.findings, restored.notes);
+        Ok(restored.proofs)
+    }
+
     fn policy(&self) -> Result<Policy, CliError> {
         let mut trust = Trust::default();
         for trusted in &self.trust {
@@ -167,7 +210,13 @@ impl From<VerifyError> for CliError {
     }
 }
 
-fn to_json(verdict: &Verdict) -> serde_json::Value {
+impl From<RestoreError> for CliError {
+    fn from(error: RestoreError) -> Self {
+        Self::new(Kind::Failed, error)
+    }
+}
+
+fn to_json(verdict: &Verdict, proofs: &[Proof]) -> serde_json::Value {
     let release = verdict.unverified_manifest().map(|manifest| {
         json!({
             "name": manifest.name,
@@ -186,12 +235,13 @@ fn to_json(verdict: &Verdict) -> serde_json::Value {
         "files": verdict.files(),
         "bytes": verdict.bytes(),
         "signers": verdict.signers(),
+        "restored": proofs,
         "findings": verdict.findings(),
         "notes": verdict.notes(),
     })
 }
 
-fn to_text(verdict: &Verdict, archive: &str) -> String {
+fn to_text(verdict: &Verdict, proofs: &[Proof], archive: &str) -> String {
     let mut text = format!("archive   {archive}\n");
     // Writing to a string cannot fail.
     if let Some(manifest) = verdict.unverified_manifest() {
@@ -213,6 +263,11 @@ fn to_text(verdict: &Verdict, archive: &str) -> String {
     );
     for signer in verdict.signers() {
         let _ = writeln!(text, "signed    {}", signature(signer));
+    }
+    for Proof { part, proved } in proofs {
+        // Names in it come from the archive, and must not fake a line.
+        let line = format!("{part}: {proved}").replace(char::is_control, "?");
+        let _ = writeln!(text, "restored  {line}");
     }
     for note in verdict.notes() {
         let _ = writeln!(text, "note      {note}");

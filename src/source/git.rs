@@ -25,11 +25,13 @@ mod object;
 mod proof;
 mod refs;
 mod repository;
+mod restore;
 mod signature;
 mod source_tree;
 mod submodule;
 mod text;
 mod tree;
+mod unpack;
 
 pub use checkout::{CheckoutState, Listing};
 pub use error::GitError;
@@ -41,6 +43,7 @@ pub use signature::{KeysError, OpenPgpKeys, SignatureKind, Signed};
 pub use source_tree::SourceTree;
 pub use submodule::Submodule;
 pub use tree::{FileKind, GitFile};
+pub use unpack::{Bounds, Unpacked, read_source_tree};
 
 use command::{Git, Process};
 

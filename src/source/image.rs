@@ -24,14 +24,18 @@ mod error;
 mod inspect;
 mod layer;
 mod listing;
+mod load;
 mod oci;
 mod raw;
+mod readback;
 pub mod registry;
 mod tar_entries;
 mod tls;
 
 pub use client::EngineError;
 pub use error::ImageError;
+pub use load::{Engine, Loaded};
+pub use readback::{ImageFolder, Parts, read_back};
 
 use canonical::Canonical;
 use registry::{Access, RegistryImage};

@@ -1,27 +1,31 @@
-//! Asking a Docker Engine: plain requests over whatever leads to it, each answer bounded.
+//! Asking a Docker Engine: bollard's requests over a way of our own to the engine.
 //!
-//! hyper speaks HTTP and rustls TLS; what there is besides is three requests.
+//! bollard's own ways lack what an archive needs: each answer bounded, TLS that trusts the one
+//! authority that Docker's client is given and no other, `ssh` without prompts, and a query that
+//! it does not know yet, for a platform.
 
 use std::io;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use bollard::errors::Error as BollardError;
+use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::header::{CONNECTION, HOST};
-use hyper::{Request, Response};
+use hyper::header::{CONNECTION, HOST, HeaderValue};
+use hyper::{Response, Uri};
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use thiserror::Error;
+use tokio::io::AsyncReadExt;
 
-use super::address::Address;
+use super::address::{Address, Stream};
 use super::config::LARGEST_JSON;
 
-/// The newest version of the engine's interface that this program knows; older engines are asked
-/// in their own.
-const NEWEST: ApiVersion = ApiVersion(1, 51);
+/// From this version of the engine's interface on, an export can be asked for by platform, and an
+/// image's platforms.
+const WITH_PLATFORMS: (usize, usize) = (1, 48);
+/// Requests are stopped by the monitor, not by the clock: an engine may prepare an export for
+/// minutes before its first byte.
+const LONGEST: Duration = Duration::from_hours(7 * 24);
 /// How long an answer may take that needs no preparation.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// How long what `ssh` has to say may take, once the connection is gone.
@@ -69,136 +73,134 @@ pub enum EngineError {
     Timeout,
 }
 
-/// A version of the engine's interface, such as 1.41.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ApiVersion(u16, u16);
-
-impl ApiVersion {
-    /// From this version on, an export can be asked for by platform, and an image's platforms.
-    pub(super) const PLATFORMS: Self = Self(1, 48);
-
-    fn parse(text: &str) -> Option<Self> {
-        let (major, minor) = text.split_once('.')?;
-        Some(Self(major.parse().ok()?, minor.parse().ok()?))
+impl From<BollardError> for EngineError {
+    fn from(error: BollardError) -> Self {
+        match error {
+            BollardError::DockerResponseServerError {
+                status_code,
+                message,
+            } => Self::Refused {
+                status: status_code,
+                message,
+            },
+            // How an error of ours comes through bollard, see `ask`.
+            BollardError::IOError { err } => match err.downcast::<Self>() {
+                Ok(error) => error,
+                Err(error) => Self::Connect(error),
+            },
+            BollardError::HyperResponseError { err } => Self::Http(err),
+            other => Self::Answer(other.to_string()),
+        }
     }
-}
-
-#[derive(Deserialize)]
-struct Version {
-    #[serde(rename = "ApiVersion")]
-    api: String,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    message: String,
 }
 
 /// An engine that answered.
 #[derive(Clone)]
 pub(super) struct Client {
     address: Address,
-    version: ApiVersion,
+    version: ClientVersion,
 }
 
 impl Client {
     /// Asks the engine which version of its interface to speak.
     pub(super) async fn connect(address: Address) -> Result<Self, EngineError> {
-        let mut client = Self {
+        let client = Self {
             address,
-            version: NEWEST,
+            version: API_DEFAULT_VERSION.clone(),
         };
-        let answer: Version = within(client.get_whole("/version")).await?;
-        let version = ApiVersion::parse(&answer.api);
-        let version = version.ok_or(EngineError::Answer("no version".to_owned()))?;
-        client.version = version.min(NEWEST);
-        Ok(client)
+        let docker = within(client.small(None)?.negotiate_version()).await?;
+        Ok(Self {
+            version: docker.client_version(),
+            ..client
+        })
     }
 
-    pub(super) const fn version(&self) -> ApiVersion {
-        self.version
+    /// Whether the engine can be asked for an image's platforms, and for one of them.
+    pub(super) fn knows_platforms(&self) -> bool {
+        (self.version.major_version, self.version.minor_version) >= WITH_PLATFORMS
     }
 
-    /// A small answer in JSON.
-    pub(super) async fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T, EngineError> {
-        within(self.get_whole(&self.versioned(path))).await
+    /// For requests with small answers, with `query` added to each; to be asked [`within`] a time.
+    pub(super) fn small(&self, query: Option<&str>) -> Result<Docker, EngineError> {
+        self.docker(query, LARGEST_JSON)
     }
 
-    /// An answer of any size, which may take any time to begin.
-    pub(super) async fn stream(&self, path: &str) -> Result<Incoming, EngineError> {
-        Ok(self.get(&self.versioned(path)).await?.into_body())
+    /// For requests whose answers have any size and may take any time to begin.
+    pub(super) fn large(&self, query: Option<&str>) -> Result<Docker, EngineError> {
+        self.docker(query, u64::MAX)
     }
 
-    fn versioned(&self, path: &str) -> String {
-        let ApiVersion(major, minor) = self.version;
-        format!("/v{major}.{minor}{path}")
-    }
-
-    async fn get_whole<T: DeserializeOwned>(&self, path: &str) -> Result<T, EngineError> {
-        let body = whole(self.get(path).await?).await?;
-        serde_json::from_slice(&body).map_err(|error| EngineError::Answer(error.to_string()))
-    }
-
-    /// Asks over a connection of its own, and fails with what the engine says if it refuses.
-    async fn get(&self, path: &str) -> Result<Response<Incoming>, EngineError> {
-        let connection = self.address.connect().await?;
-        let answer = self.ask(path, connection.stream).await;
-        let response = match (answer, connection.words) {
-            (Ok(response), _) => response,
-            (Err(error), None) => return Err(error),
-            (Err(error), Some(words)) => {
-                return match tokio::time::timeout(LAST_WORDS, words).await {
-                    Ok(Ok(said)) if !said.is_empty() => Err(EngineError::Ssh { said }),
-                    _ => Err(error),
-                };
+    fn docker(&self, query: Option<&str>, limit: u64) -> Result<Docker, EngineError> {
+        let address = self.address.clone();
+        let query = query.map(str::to_owned);
+        let transport = move |request: BollardRequest| {
+            let (address, query) = (address.clone(), query.clone());
+            async move {
+                let answer = ask(&address, request, query.as_deref(), limit).await;
+                answer.map_err(|error| io::Error::other(error).into())
             }
         };
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        let status = response.status().as_u16();
-        let body = whole(response).await?;
-        let message = match serde_json::from_slice::<Message>(&body) {
-            Ok(said) => said.message,
-            Err(_) => String::from_utf8_lossy(&body).chars().take(1000).collect(),
-        };
-        Err(EngineError::Refused { status, message })
-    }
-
-    async fn ask(
-        &self,
-        path: &str,
-        stream: Box<dyn super::address::Stream>,
-    ) -> Result<Response<Incoming>, EngineError> {
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        // It ends with the answer; its failure is also told there.
-        tokio::spawn(connection);
-        let request = Request::get(path)
-            .header(HOST, self.address.host())
-            .header(CONNECTION, "close")
-            .body(Empty::<Bytes>::new());
-        let request = request.map_err(|error| EngineError::Answer(error.to_string()))?;
-        Ok(sender.send_request(request).await?)
+        let host = format!("http://{}", self.address.host());
+        let timeout = LONGEST.as_secs();
+        let docker =
+            Docker::connect_with_custom_transport(transport, Some(host), timeout, &self.version);
+        Ok(docker?)
     }
 }
 
-async fn within<T>(answer: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
-    let answer = tokio::time::timeout(PATIENCE, answer).await;
-    answer.unwrap_or(Err(EngineError::Timeout))
+/// Asks over a connection of its own, from which no more than `limit` bytes are read.
+async fn ask(
+    address: &Address,
+    request: BollardRequest,
+    query: Option<&str>,
+    limit: u64,
+) -> Result<Response<Incoming>, EngineError> {
+    let connection = address.connect().await?;
+    let (reader, writer) = tokio::io::split(connection.stream);
+    let stream = Box::new(tokio::io::join(reader.take(limit), writer));
+    match (
+        send(address, request, query, stream).await,
+        connection.words,
+    ) {
+        (Err(error), Some(words)) => match tokio::time::timeout(LAST_WORDS, words).await {
+            Ok(Ok(said)) if !said.is_empty() => Err(EngineError::Ssh { said }),
+            _ => Err(error),
+        },
+        (answer, _) => answer,
+    }
 }
 
-/// The whole answer, if it is small.
-async fn whole(response: Response<Incoming>) -> Result<Bytes, EngineError> {
-    let limit = usize::try_from(LARGEST_JSON).unwrap_or(usize::MAX);
-    let body = Limited::new(response.into_body(), limit).collect().await;
-    match body {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(EngineError::Answer(format!(
-            "more than {LARGEST_JSON} bytes are far too many"
-        ))),
-        Err(error) => Err(match error.downcast::<hyper::Error>() {
-            Ok(error) => EngineError::Http(*error),
-            Err(error) => EngineError::Answer(error.to_string()),
-        }),
+async fn send(
+    address: &Address,
+    mut request: BollardRequest,
+    query: Option<&str>,
+    stream: Box<dyn Stream>,
+) -> Result<Response<Incoming>, EngineError> {
+    let bad = |error: &dyn std::error::Error| EngineError::Answer(error.to_string());
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // It ends with the answer; its failure is also told there.
+    tokio::spawn(connection);
+    // HTTP/1.1 names the host in a header, and the path alone in its first line.
+    let path = request.uri().path_and_query();
+    let mut path = path.map_or_else(|| "/".to_owned(), ToString::to_string);
+    if let Some(query) = query {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        path = format!("{path}{separator}{query}");
+    }
+    *request.uri_mut() = path.parse::<Uri>().map_err(|error| bad(&error))?;
+    let host = HeaderValue::from_str(address.host()).map_err(|error| bad(&error))?;
+    request.headers_mut().insert(HOST, host);
+    let close = HeaderValue::from_static("close");
+    request.headers_mut().insert(CONNECTION, close);
+    Ok(sender.send_request(request).await?)
+}
+
+/// The answer, if it comes in the time that one takes which needs no preparation.
+pub(super) async fn within<T>(
+    answer: impl Future<Output = Result<T, BollardError>>,
+) -> Result<T, EngineError> {
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(EngineError::Timeout),
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
+use futures_util::StreamExt;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::runtime::{Handle, Runtime};
@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::address::Address;
 use super::canonical::Canonical;
-use super::client::{Client, EngineError};
+use super::client::{Client, EngineError, within};
 use super::docker_tar::{self, Choice};
 use super::inspect::{Export, Inspected};
 use super::{Fetched, ImageError};
@@ -52,8 +52,10 @@ pub(super) fn export(
             reference: None,
             platforms: &export.wanted,
         };
-        let path = path(inspected.id()?, &export);
-        let mut stream = Stream::begin(client.clone(), &runtime, path, monitor);
+        // The image is named by its id, which no tag moved meanwhile.
+        let name = format!("sha256:{}", inspected.id()?);
+        let query = platform_query(&export)?;
+        let mut stream = Stream::begin(client.clone(), &runtime, name, query, monitor);
         let read = docker_tar::read(&mut stream, &choice, canonical, &task);
         images.extend(read.map_err(|error| stream.explain(reference, error))?);
     }
@@ -63,28 +65,33 @@ pub(super) fn export(
     Ok(fetched)
 }
 
-/// The request for an export. The image is named by its id, which no tag moved meanwhile.
-fn path(id: crate::digest::Sha256, export: &Export) -> String {
-    let path = format!("/images/sha256:{id}/get");
-    match &export.platform {
-        None => path,
-        Some(platform) => {
-            let platform = platform.to_string();
-            let platform = utf8_percent_encode(&platform, NON_ALPHANUMERIC);
-            format!("{path}?platform={platform}")
-        }
-    }
+/// What an engine that knows platforms is asked besides.
+fn platform_query(export: &Export) -> Result<Option<String>, ImageError> {
+    let Some(platform) = &export.platform else {
+        return Ok(None);
+    };
+    let platform = serde_json::to_string(platform).map_err(|error| ImageError::Malformed {
+        part: "the engine's answer".to_owned(),
+        problem: error.to_string(),
+    })?;
+    let platform = utf8_percent_encode(&platform, NON_ALPHANUMERIC);
+    Ok(Some(format!("platform={platform}")))
 }
 
 /// The runtime in which the engine's client works. Dropped, it waits for nothing: an engine that
 /// hangs must not keep the program from ending.
-struct Background {
+pub(super) struct Background {
     handle: Handle,
     runtime: Option<Runtime>,
 }
 
 impl Background {
-    fn start() -> io::Result<Self> {
+    /// What runs in it.
+    pub(super) const fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    pub(super) fn start() -> io::Result<Self> {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).enable_all().build()?;
         Ok(Self {
@@ -102,7 +109,7 @@ impl Drop for Background {
     }
 }
 
-fn connect(
+pub(super) fn connect(
     address: &str,
     runtime: &Background,
     monitor: &dyn Monitor,
@@ -123,8 +130,9 @@ fn inspect(
     runtime: &Background,
     monitor: &dyn Monitor,
 ) -> Result<Inspected, ImageError> {
-    let path = Inspected::path(reference, client.version());
-    let image = wait(runtime, monitor, client.json(&path))?;
+    let query = client.knows_platforms().then_some("manifests=1");
+    let answer = async { within(client.small(query)?.inspect_image(reference)).await };
+    let image = wait(runtime, monitor, answer)?.map(Inspected);
     image.map_err(|error| match error {
         EngineError::Refused { status: 404, .. } => ImageError::NoImage {
             address: address.to_owned(),
@@ -154,7 +162,7 @@ fn bad_stream(reference: &str, error: ImageError) -> ImageError {
 }
 
 /// Waits for an answer, looking now and then whether to stop.
-fn wait<T>(
+pub(super) fn wait<T>(
     runtime: &Background,
     monitor: &dyn Monitor,
     answer: impl Future<Output = T>,
@@ -193,12 +201,13 @@ impl<'a> Stream<'a> {
     fn begin(
         client: Client,
         runtime: &'a Background,
-        path: String,
+        name: String,
+        query: Option<String>,
         monitor: &'a dyn Monitor,
     ) -> Self {
         let (sender, chunks) = channel(WAITING);
         runtime.handle.spawn(async move {
-            if let Err(error) = send(&client, &path, &sender).await {
+            if let Err(error) = send(&client, &name, query.as_deref(), &sender).await {
                 // Nobody listens any more once reading failed.
                 let _ = sender.send(Err(error)).await;
             }
@@ -269,12 +278,16 @@ impl<'a> Stream<'a> {
 }
 
 /// Passes an export on, as it comes.
-async fn send(client: &Client, path: &str, to: &Sender<Chunk>) -> Result<(), EngineError> {
-    let mut body = client.stream(path).await?;
-    while let Some(frame) = body.frame().await {
-        if let Ok(chunk) = frame?.into_data()
-            && to.send(Ok(chunk)).await.is_err()
-        {
+async fn send(
+    client: &Client,
+    name: &str,
+    query: Option<&str>,
+    to: &Sender<Chunk>,
+) -> Result<(), EngineError> {
+    let docker = client.large(query)?;
+    let mut chunks = std::pin::pin!(docker.export_image(name));
+    while let Some(chunk) = chunks.next().await {
+        if to.send(Ok(chunk?)).await.is_err() {
             break;
         }
     }

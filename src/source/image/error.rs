@@ -223,6 +223,27 @@ pub enum ImageError {
         /// The image's.
         found: String,
     },
+    /// The archive holds another image than it records.
+    #[error("the config of the image {image} has {what} than are recorded")]
+    Differs {
+        /// The image's name in the configuration.
+        image: String,
+        /// What is different: "other layers".
+        what: &'static str,
+    },
+    /// The engine did not take an image.
+    #[error("the Docker Engine at {address} did not load the image sha256:{id}: {message}")]
+    #[diagnostic(help(
+        "look at the engine's log and its free space; an engine loads images of its own system only, and older ones no layers packed with zstd"
+    ))]
+    NotLoaded {
+        /// The engine.
+        address: String,
+        /// The image.
+        id: Sha256,
+        /// What the engine said.
+        message: String,
+    },
     /// A label contradicts the release.
     #[error("the image's label {label} is `{found}`; the release has `{expected}`")]
     #[diagnostic(help(

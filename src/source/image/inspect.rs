@@ -1,81 +1,40 @@
 //! What an engine says of an image before it exports it.
 
-use serde::Deserialize;
-use serde_json::Value;
+use bollard::models::{
+    ImageInspect, ImageManifestSummary, ImageManifestSummaryKindEnum as Kind, OciPlatform,
+};
 
-use super::client::ApiVersion;
 use super::config::{digest, platform};
 use super::{ImageError, descriptor};
 use crate::digest::Sha256;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Inspected {
-    id: String,
-    repo_digests: Option<Vec<String>>,
-    size: Option<i64>,
-    /// From version 1.48 on, and only with the containerd store.
-    manifests: Option<Vec<Summary>>,
-}
-
-/// An image or an attestation that an index of the containerd store lists.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Summary {
-    descriptor: Descriptor,
-    #[serde(default)]
-    available: bool,
-    #[serde(default)]
-    kind: String,
-    image_data: Option<ImageData>,
-}
-
-#[derive(Deserialize)]
-struct Descriptor {
-    digest: String,
-    platform: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct ImageData {
-    #[serde(rename = "Platform")]
-    platform: Option<Value>,
-}
+pub(super) struct Inspected(pub(super) ImageInspect);
 
 /// An export to ask for.
 pub(super) struct Export {
     /// The digest that must lead to the image's config.
     pub(super) id: Sha256,
     /// The platform to ask for, as an index has it, where the engine takes one.
-    pub(super) platform: Option<Value>,
+    pub(super) platform: Option<OciPlatform>,
     /// The platforms to choose from what comes.
     pub(super) wanted: Vec<String>,
 }
 
 impl Inspected {
-    /// The request for it; `reference` consists of characters that need no escape.
-    pub(super) fn path(reference: &str, version: ApiVersion) -> String {
-        let path = format!("/images/{reference}/json");
-        if version >= ApiVersion::PLATFORMS {
-            format!("{path}?manifests=1")
-        } else {
-            path
-        }
-    }
-
     /// The image's id: the digest of its config, or of its manifest or index.
     pub(super) fn id(&self) -> Result<Sha256, ImageError> {
-        digest("the engine's answer", &self.id)
+        let id = self.0.id.as_deref().unwrap_or_default();
+        digest("the engine's answer", id)
     }
 
     /// The size that the engine names, which is near that of the layers together.
     pub(super) fn size(&self) -> Option<u64> {
-        self.size.and_then(|size| u64::try_from(size).ok())
+        self.0.size.and_then(|size| u64::try_from(size).ok())
     }
 
     /// The digests under which registries have it.
     pub(super) fn repo_digests(&self) -> Vec<String> {
-        let mut digests = self.repo_digests.clone().unwrap_or_default();
+        let mut digests = self.0.repo_digests.clone().unwrap_or_default();
         digests.sort();
         digests
     }
@@ -88,13 +47,16 @@ impl Inspected {
             platform: None,
             wanted: wanted.to_vec(),
         };
-        let summaries = self.manifests.as_deref().unwrap_or_default();
-        let images = summaries.iter().filter(|summary| summary.kind == "image");
+        let summaries = self.0.manifests.as_deref().unwrap_or_default();
+        let images = summaries
+            .iter()
+            .filter(|summary| summary.kind == Some(Kind::IMAGE));
         let (present, absent): (Vec<_>, Vec<_>) = images.partition(|summary| summary.available);
         if present.is_empty() && absent.is_empty() {
             return Ok(vec![whole]);
         }
-        let names = |of: &[&Summary]| of.iter().map(|one| one.name()).collect::<Vec<_>>();
+        let names =
+            |of: &[&ImageManifestSummary]| of.iter().map(|one| name(one)).collect::<Vec<_>>();
         let (names, absent) = (names(&present), names(&absent));
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         if wanted.is_empty() {
@@ -104,11 +66,11 @@ impl Inspected {
         let mut exports: Vec<Export> = Vec::new();
         for wanted in wanted.chunks(1) {
             for at in descriptor::choose(&names, &absent, wanted)? {
-                let id = digest("the engine's answer", &present[at].descriptor.digest)?;
+                let id = digest("the engine's answer", stored_under(present[at]))?;
                 if exports.iter().all(|export| export.id != id) {
                     exports.push(Export {
                         id,
-                        platform: present[at].platform().cloned(),
+                        platform: platform_of(present[at]).cloned(),
                         wanted: wanted.to_vec(),
                     });
                 }
@@ -118,21 +80,25 @@ impl Inspected {
     }
 }
 
-impl Summary {
-    fn platform(&self) -> Option<&Value> {
-        let data = self.image_data.as_ref();
-        let found = data.and_then(|data| data.platform.as_ref());
-        found.or(self.descriptor.platform.as_ref())
-    }
+fn stored_under(summary: &ImageManifestSummary) -> &str {
+    summary.descriptor.digest.as_deref().unwrap_or_default()
+}
 
-    fn name(&self) -> String {
-        let field = |name: &str| {
-            let platform = self.platform().and_then(|platform| platform.get(name));
-            platform.and_then(Value::as_str).unwrap_or_default()
-        };
-        match platform(field("os"), field("architecture"), field("variant")) {
-            name if name.is_empty() => self.descriptor.digest.clone(),
-            name => name,
-        }
-    }
+fn platform_of(summary: &ImageManifestSummary) -> Option<&OciPlatform> {
+    let data = summary.image_data.as_ref();
+    let found = data.map(|data| &data.platform);
+    found.or(summary.descriptor.platform.as_ref())
+}
+
+fn name(summary: &ImageManifestSummary) -> String {
+    let named = platform_of(summary).map(|found| {
+        let field = |value: &Option<String>| value.clone().unwrap_or_default();
+        platform(
+            &field(&found.os),
+            &field(&found.architecture),
+            &field(&found.variant),
+        )
+    });
+    let named = named.filter(|name| !name.is_empty());
+    named.unwrap_or_else(|| stored_under(summary).to_owned())
 }
