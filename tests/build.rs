@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::sample;
 use crate::support::release::{
-    NAME, Product, ROLES, commit_and_tag, dhfpack, listing, released, told,
+    NAME, Product, ROLES, commit_and_tag, dhfpack, listing, released, told, without_image,
 };
 
 #[test]
@@ -50,17 +50,7 @@ fn what_an_archive_claims_of_its_roles_does_not_count() {
     assert_eq!(fs::read_dir(output.path()).unwrap().count(), 0);
 
     let text = fs::read_to_string(&config).unwrap();
-    let sbom = "file = \"records/*.cdx.json\"\n";
-    let text = text.replace(&format!("{sbom}image = \"install\"\n"), sbom);
-    let start = text.find("[[image]]").unwrap();
-    let end = start + text[start..].find("\n\n").unwrap();
-    let reason =
-        "[[slot]]\nid = \"design-outputs.image\"\nnot_applicable = \"No image in this test.\"";
-    fs::write(
-        &config,
-        format!("{}{reason}{}", &text[..start], &text[end..]),
-    )
-    .unwrap();
+    fs::write(&config, without_image(&text)).unwrap();
     commit_and_tag(&product.repository(), "v2.4.1");
     let mut command = dhfpack();
     command.args(["build", "--repo"]).arg(product.repository());

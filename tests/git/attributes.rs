@@ -7,7 +7,7 @@ use dhfpack::manifest::Manifest;
 use tempfile::TempDir;
 
 use crate::support::git::{TestRepository, succeed};
-use crate::support::release::{NAME, Product, commit_and_tag, dhfpack, told};
+use crate::support::release::{NAME, Product, commit_and_tag, dhfpack, told, without_image};
 
 #[test]
 fn every_line_with_export_ignore_is_listed_by_file_and_number() {
@@ -97,9 +97,7 @@ fn a_build_says_where_export_ignore_stands_and_archives_the_files() {
 /// The sample's configuration without its image and without a signature on the tag.
 fn unsigned(product: &Product, place: &TempDir) -> std::path::PathBuf {
     let text = fs::read_to_string(product.repository().join("dhfpack.toml")).unwrap();
-    let start = text.find("[[image]]").unwrap();
-    let end = start + text[start..].find("\n\n").unwrap();
-    let text = format!("{}{}", &text[..start], &text[end..]);
+    let text = without_image(&text);
     let config = place.path().join("dhfpack.toml");
     fs::write(&config, text.replace("require_signed_tag = true", "")).unwrap();
     config

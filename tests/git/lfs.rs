@@ -10,7 +10,9 @@ use dhfpack::source::git::LfsPointer;
 use tempfile::TempDir;
 
 use crate::support::git::{git, is_missing, succeed};
-use crate::support::release::{NAME, Product, commit_and_tag, dhfpack, released, told};
+use crate::support::release::{
+    NAME, Product, commit_and_tag, dhfpack, released, told, without_image,
+};
 
 mod fetch;
 mod pointers;
@@ -43,11 +45,7 @@ impl LfsProduct {
         track(&repository);
         made.change_config(|text| {
             // The image names the commit that it was made from, which is another now.
-            let start = text.find("[[image]]").unwrap();
-            let end = start + text[start..].find("\n\n").unwrap();
-            let none = "[[slot]]\nid = \"design-outputs.image\"\nnot_applicable = \"No image.\"";
-            let text = format!("{}{none}{}", &text[..start], &text[end..]);
-            text.replace("require_signed_tag = true", "")
+            without_image(text).replace("require_signed_tag = true", "")
         });
         fs::write(repository.join("model.bin"), OLD).unwrap();
         fs::write(repository.join("empty.bin"), b"").unwrap();

@@ -9,18 +9,22 @@ use tempfile::TempDir;
 
 use super::engine::{EngineImage, has_engine};
 use crate::support::image::{Answer, FakeEngine, TestImage, layer, tar_of};
-use crate::support::release::{NAME, Product, dhfpack, told};
+use crate::support::release::{NAME, Product, dhfpack, told, without_sbom_image};
 
 const PROXY: &str = include_str!("../support/proxy.py");
 
 /// Builds a draft with an image from the engine at `address`.
 fn build(product: &Product, image: &str, address: &str, set: impl FnOnce(&mut Command)) -> Output {
     let output = TempDir::new().unwrap();
+    let config = product.path("another-image.toml");
+    let text = fs::read_to_string(product.repository().join("dhfpack.toml")).unwrap();
+    fs::write(&config, without_sbom_image(&text)).unwrap();
     let mut build = dhfpack();
     build.env("DOCKER_HOST", address);
     build
         .args(["build", "--draft", "--repo"])
         .arg(product.repository());
+    build.arg("--config").arg(&config);
     build.arg("--output").arg(output.path());
     build.arg("--image").arg(format!("install=docker:{image}"));
     set(&mut build);

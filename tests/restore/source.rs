@@ -171,11 +171,17 @@ fn a_missing_submodule_or_lfs_object_is_found() {
         let object = whole::files_below(&folder).remove(0);
         // No folder is left empty.
         let first_digits = object.parent().unwrap().parent().unwrap();
+        let bytes = fs::metadata(&object).unwrap().len();
         fs::remove_dir_all(first_digits).unwrap();
+        bytes
     };
     let (_place, archive) = whole.archive_by_hand();
-    remove_object(&archive);
-    seal_anew(&archive, |_| {});
+    let bytes = remove_object(&archive);
+    seal_anew(&archive, |manifest| {
+        let lfs = &mut manifest["source"]["lfs"];
+        lfs["objects"] = json!(lfs["objects"].as_u64().unwrap() - 1);
+        lfs["bytes"] = json!(lfs["bytes"].as_u64().unwrap() - bytes);
+    });
     assert_eq!(codes(&restored(&archive, 3)), ["lfs-object-missing"]);
 
     let (_place, archive) = whole.archive_by_hand();

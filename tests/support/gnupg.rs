@@ -104,9 +104,9 @@ impl Gnupg {
         text.replace(":-----BEGIN", "-----BEGIN")
     }
 
-    /// Takes a PKCS #12 file without a password into `gpgsm`, and trusts the root above its
-    /// certificate; no revocation list is asked for.
-    pub(crate) fn add_certificate(&self, p12: &Path, root: &Path) {
+    /// Takes a key and its certificate into `gpgsm`, and trusts the root above it; no revocation
+    /// list is asked for.
+    pub(crate) fn add_certificate(&self, key: &Path, certificate: &Path, root: &Path) {
         let configuration = "batch\ndisable-crl-checks\npinentry-mode loopback\n";
         fs::write(self.path("gpgsm.conf"), configuration).unwrap();
         let mut openssl = Command::new("openssl");
@@ -115,11 +115,27 @@ impl Gnupg {
         let (_, fingerprint) = printed.trim().split_once('=').unwrap();
         let line = format!("{fingerprint} S relax\n");
         fs::write(self.path("trustlist.txt"), line).unwrap();
-        for (file, options) in [(root, &[][..]), (p12, &["--passphrase-fd", "0"])] {
-            let mut gpgsm = Command::new("gpgsm");
-            let command = gpgsm.env("GNUPGHOME", self.home()).args(options);
-            succeed(command.stdin(Stdio::null()).arg("--import").arg(file));
-        }
+        succeed(self.gpgsm().arg("--import").arg(root));
+        // Of files without a password, gpgsm cannot read one in some thirty; each has another salt.
+        let p12 = self.path("p12");
+        let is_taken = || {
+            let mut openssl = Command::new("openssl");
+            // What gpgsm reads, and what every OpenSSL writes.
+            openssl.args(["pkcs12", "-export", "-keypbe", "PBE-SHA1-3DES"]);
+            openssl.args(["-certpbe", "PBE-SHA1-3DES", "-macalg", "sha1"]);
+            openssl.args(["-passout", "pass:", "-inkey"]).arg(key);
+            succeed(openssl.arg("-in").arg(certificate).arg("-out").arg(&p12));
+            let mut gpgsm = self.gpgsm();
+            let import = gpgsm.args(["--passphrase-fd", "0", "--import"]);
+            import.arg(&p12).output().unwrap().status.success()
+        };
+        assert!((0..8).any(|_| is_taken()), "gpgsm takes no key");
+    }
+
+    fn gpgsm(&self) -> Command {
+        let mut gpgsm = Command::new("gpgsm");
+        gpgsm.env("GNUPGHOME", self.home()).stdin(Stdio::null());
+        gpgsm
     }
 
     /// Runs git in a repository, with this home.

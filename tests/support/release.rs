@@ -172,6 +172,25 @@ pub(crate) fn released() -> &'static Release {
     })
 }
 
+/// The sample's configuration for a release with another image, or with none: its SBOM names the
+/// sample's.
+pub(crate) fn without_sbom_image(text: &str) -> String {
+    let sbom = "file = \"records/*.cdx.json\"\n";
+    let image = format!("{sbom}image = \"install\"\n");
+    assert!(text.contains(&image));
+    text.replace(&image, sbom)
+}
+
+/// The sample's configuration without its image.
+pub(crate) fn without_image(text: &str) -> String {
+    let text = without_sbom_image(text);
+    let start = text.find("[[image]]").unwrap();
+    let end = start + text[start..].find("\n\n").unwrap();
+    let reason =
+        "[[slot]]\nid = \"design-outputs.image\"\nnot_applicable = \"No image in this test.\"";
+    format!("{}{reason}{}", &text[..start], &text[end..])
+}
+
 /// A copy of a folder, in a folder of its own.
 pub(crate) fn copy_of(folder: &Path) -> (TempDir, PathBuf) {
     let place = TempDir::new().unwrap();

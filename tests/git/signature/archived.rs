@@ -101,10 +101,8 @@ fn signed_with_gnupg(gnupg: &Gnupg, on_tag: &str, on_commit: &str) -> (TempDir, 
     openssl(
         "req -x509 -newkey rsa:2048 -nodes -keyout key -out crt -subj /CN=Ada -days 30 -addext keyUsage=digitalSignature,keyCertSign",
     );
-    openssl(
-        "pkcs12 -export -keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-3DES -macalg sha1 -inkey key -in crt -out p12 -passout pass:",
-    );
-    gnupg.add_certificate(&place.path().join("p12"), &place.path().join("crt"));
+    let crt = place.path().join("crt");
+    gnupg.add_certificate(&place.path().join("key"), &crt, &crt);
     gnupg.key("Ada <ada@example.com>", "ed25519", "sign,cert");
     gnupg.set("20260101T000000", "default-key ada@example.com");
     let config = repository.join("dhfpack.toml");

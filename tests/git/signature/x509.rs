@@ -234,9 +234,11 @@ fn tags_and_commits_that_gpgsm_signed_are_good() {
         return;
     };
     scene.people();
-    // What gpgsm reads, and what every OpenSSL writes.
-    scene.openssl("pkcs12 -export -keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-3DES -macalg sha1 -inkey rsa.key -in rsa.crt -out rsa.p12 -passout pass:");
-    gnupg.add_certificate(&scene.path("rsa.p12"), &scene.path("root.crt"));
+    gnupg.add_certificate(
+        &scene.path("rsa.key"),
+        &scene.path("rsa.crt"),
+        &scene.path("root.crt"),
+    );
     let root = scene.read("root.crt");
     let repository = &scene.small.repository;
     repository.commit_file("signers.pem", root.as_bytes());
