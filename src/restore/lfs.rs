@@ -9,51 +9,12 @@ use super::{RestoreError, Restored};
 use crate::digest::Sha256;
 use crate::error::IoContext;
 use crate::finding::{Code, Finding};
-use crate::manifest::Manifest;
-use crate::monitor::Task;
-use crate::source::git::{FileKind, Mirror};
+use crate::manifest::{LfsIdentity, Manifest};
+use crate::monitor::{Monitor, Task, Unit};
+use crate::source::git::{FileKind, GitError, LfsObject, LfsObjects, LfsPointer, Mirror};
 
-/// A pointer has fewer bytes than this (Git LFS specification, version 1).
-const LIMIT: u64 = 1024;
-/// The names that the specification has had.
-const VERSIONS: [&str; 3] = [
-    "https://git-lfs.github.com/spec/v1",
-    "https://hawser.github.com/spec/v1",
-    "http://git-media.io/v/2",
-];
 /// How many missing objects are named one by one.
 const MOST_SHOWN: usize = 20;
-
-/// What a pointer says of the file that it stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Pointer {
-    oid: Sha256,
-    size: u64,
-}
-
-impl Pointer {
-    fn parse(content: &[u8]) -> Option<Self> {
-        if content.len() as u64 >= LIMIT {
-            return None;
-        }
-        let text = std::str::from_utf8(content).ok()?.trim();
-        let mut lines = text.lines().filter(|line| !line.is_empty());
-        let version = lines.next()?.strip_prefix("version ")?;
-        if !VERSIONS.contains(&version) {
-            return None;
-        }
-        let mut lines = lines.skip_while(|line| line.starts_with("ext-"));
-        let oid = lines.next()?.strip_prefix("oid sha256:")?.parse().ok()?;
-        let size: i64 = lines.next()?.strip_prefix("size ")?.parse().ok()?;
-        let size = u64::try_from(size).ok()?;
-        lines.next().is_none().then_some(Self { oid, size })
-    }
-
-    /// An empty file needs no object.
-    fn is_empty(self) -> bool {
-        self.size == 0 && self.oid == Sha256::of(b"")
-    }
-}
 
 /// Checks that the archive has every object that the histories point to, and puts those of the
 /// files that are checked out back into them.
@@ -63,28 +24,32 @@ pub(super) fn restore(
     mirrors: &BTreeMap<String, Mirror>,
     checkouts: &[Checkout],
     task: &Task<'_>,
+    monitor: &dyn Monitor,
     restored: &mut Restored,
 ) -> Result<(), RestoreError> {
     let folder = manifest.source.lfs.as_ref().map(|lfs| lfs.folder.as_str());
-    let object = |pointer: &Pointer| {
-        let oid = pointer.oid.to_string();
-        let path = format!("{}/{}/{}/{oid}", folder?, &oid[..2], &oid[2..4]);
+    let object = |oid: &Sha256, size: u64| {
+        let path = format!("{}/{}", folder?, LfsIdentity::place(oid));
         let file = listed.file(&path)?;
-        (file.size == pointer.size && file.sha256 == pointer.oid).then_some(path)
+        (file.size == size && file.sha256 == *oid).then_some(path)
     };
-    let mut named = BTreeSet::new();
-    for mirror in mirrors.values() {
-        let looked = mirror.small_files(LIMIT, task, &mut |content| {
-            named.extend(Pointer::parse(content));
-        });
-        looked.map_err(no_verdict)?;
-    }
-    named.retain(|pointer| !pointer.is_empty());
-    let missing: Vec<&Pointer> = named.iter().filter(|one| object(one).is_none()).collect();
-    for pointer in missing.iter().take(MOST_SHOWN) {
+    let named = match find(mirrors, checkouts, monitor) {
+        Ok(named) => named,
+        Err(error @ GitError::Lfs(_)) => {
+            let finding = Finding::whole(Code::LfsObjectMissing, error.to_string());
+            restored.findings.push(finding);
+            return Ok(());
+        }
+        Err(error) => return Err(no_verdict(error)),
+    };
+    // An empty file needs no object.
+    let named: Vec<&LfsObject> = named.iter().filter(|one| one.size > 0).collect();
+    let is_missing = |one: &&&LfsObject| object(&one.oid, one.size).is_none();
+    let missing: Vec<&LfsObject> = named.iter().filter(is_missing).copied().collect();
+    for one in missing.iter().take(MOST_SHOWN) {
         restored.findings.push(Finding::whole(
             Code::LfsObjectMissing,
-            format!("{} with {} bytes", pointer.oid, pointer.size),
+            format!("{} with {} bytes, for {}", one.oid, one.size, one.file),
         ));
     }
     if missing.len() > MOST_SHOWN {
@@ -98,9 +63,10 @@ pub(super) fn restore(
         put_back += put_back_into(checkout, mirrors, listed, &object, task)?;
     }
     if !named.is_empty() && missing.is_empty() {
-        let (objects, bytes) = named.iter().fold((0_u64, 0_u64), |(count, sum), one| {
-            (count + 1, sum.saturating_add(one.size))
-        });
+        let objects = named.len();
+        let bytes = named
+            .iter()
+            .fold(0_u64, |sum, one| sum.saturating_add(one.size));
         restored.proved(
             "Git LFS",
             format!(
@@ -111,12 +77,31 @@ pub(super) fn restore(
     Ok(())
 }
 
+/// What the histories of all commits that were checked out point to.
+fn find(
+    mirrors: &BTreeMap<String, Mirror>,
+    checkouts: &[Checkout],
+    monitor: &dyn Monitor,
+) -> Result<LfsObjects, GitError> {
+    let task = Task::begin(monitor, "Git LFS pointers", None, Unit::Items);
+    let mut named = LfsObjects::default();
+    let mut seen = BTreeSet::new();
+    for (number, checkout) in checkouts.iter().enumerate() {
+        if let Some(mirror) = mirrors.get(&checkout.bundle)
+            && seen.insert(&checkout.bundle)
+        {
+            mirror.find_lfs_objects(&checkout.commit, number, &mut named, &task)?;
+        }
+    }
+    Ok(named)
+}
+
 /// Replaces the pointers that are checked out by what they stand for; returns how many.
 fn put_back_into(
     checkout: &Checkout,
     mirrors: &BTreeMap<String, Mirror>,
     listed: &Listed<'_>,
-    object: &dyn Fn(&Pointer) -> Option<String>,
+    object: &dyn Fn(&Sha256, u64) -> Option<String>,
     task: &Task<'_>,
 ) -> Result<u64, RestoreError> {
     let Some(mirror) = mirrors.get(&checkout.bundle) else {
@@ -125,14 +110,16 @@ fn put_back_into(
     let mut objects = mirror.objects().map_err(no_verdict)?;
     let mut count = 0;
     for file in &checkout.files {
-        if !matches!(file.kind, FileKind::File | FileKind::Executable) || file.size >= LIMIT {
+        if !matches!(file.kind, FileKind::File | FileKind::Executable)
+            || file.size >= LfsPointer::LIMIT
+        {
             continue;
         }
         let mut content = Vec::new();
         objects
             .copy(&file.object, &mut content)
             .map_err(no_verdict)?;
-        let path = Pointer::parse(&content).and_then(|pointer| object(&pointer));
+        let path = LfsPointer::parse(&content).and_then(|one| object(&one.oid, one.size));
         // Where the system cannot express a name, the file lies under another; it was proved
         // to be there by its tree.
         let (Some(path), Ok(name)) = (path, std::str::from_utf8(&file.path)) else {
@@ -144,27 +131,4 @@ fn put_back_into(
         count += 1;
     }
     Ok(count)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pointer_is_read_and_what_is_almost_one_is_not() {
-        let oid = Sha256::of(b"x");
-        let good = format!("version {}\noid sha256:{oid}\nsize 1\n", VERSIONS[0]);
-        assert_eq!(
-            Pointer::parse(good.as_bytes()),
-            Some(Pointer { oid, size: 1 })
-        );
-        for text in [
-            good.replace("size 1", "size -1"),
-            good.replace("spec/v1", "spec/v9"),
-            good.clone() + "more\n",
-            format!("{good}{}", "\n".repeat(1024)),
-        ] {
-            assert_eq!(Pointer::parse(text.as_bytes()), None, "{text}");
-        }
-    }
 }

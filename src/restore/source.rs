@@ -23,6 +23,8 @@ pub(super) struct Checkout {
     pub(super) prefix: Vec<u8>,
     /// The bundle that the files came from, by its path in the archive.
     pub(super) bundle: String,
+    /// The commit.
+    pub(super) commit: String,
     /// Where they lie.
     pub(super) folder: PathBuf,
     /// The files of the commit, by path.
@@ -76,7 +78,9 @@ pub(super) fn restore(
         mirrors, checkouts, ..
     } = restoring;
     source_tree::compare(listed, manifest, &checkouts, task, restored)?;
-    lfs::restore(listed, manifest, &mirrors, &checkouts, task, restored)?;
+    lfs::restore(
+        listed, manifest, &mirrors, &checkouts, task, monitor, restored,
+    )?;
     listed.failure()
 }
 
@@ -150,6 +154,7 @@ impl Restoring<'_, '_> {
             self.checkouts.push(Checkout {
                 prefix: next.prefix,
                 bundle: next.bundle,
+                commit: next.commit,
                 folder: next.folder,
                 files,
             });

@@ -1,119 +1,180 @@
-//! The commands of `docs/restore.md`, typed as they stand, on a release with everything in it.
+//! A release with everything in it, of which nothing is left but the archive: `verify --restore`
+//! proves it, and the commands of `docs/restore.md`, typed as they stand, bring all of it back.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use super::whole::Whole;
-use super::{CODE, IMAGE};
+use dhfpack::digest::Sha256;
+use serde_json::Value;
+
+use super::whole::{Whole, logo};
+use super::{CODE, codes, parts};
 use crate::readme::{blocks, project_file};
+use crate::sample;
 use crate::support::engine::{self, Loaded};
-use crate::support::git::{git, is_missing};
-use crate::support::release::{NAME, told};
+use crate::support::git::git;
+use crate::support::image::{TestImage, gzip};
+use crate::support::registry::{Door, Registry, Storage, has};
+use crate::support::release::{ROLES, released, told};
 
-/// Debian's registry on a port of its own, stopped with the test.
-struct Registry {
-    process: Child,
-    host: String,
-}
-
-impl Registry {
-    fn start(folder: &Path) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let host = free.local_addr().unwrap().to_string();
-        drop(free);
-        let config = folder.join("registry.yml");
-        let root = folder.join("registry");
-        let text = format!(
-            "version: 0.1\nlog: {{ level: error }}\nstorage: {{ filesystem: {{ rootdirectory: '{}' }} }}\nhttp: {{ addr: '{host}' }}\n",
-            root.display()
-        );
-        fs::write(&config, text).unwrap();
-        let process = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let until = Instant::now() + Duration::from_secs(20);
-        while std::net::TcpStream::connect(&host).is_err() {
-            assert!(Instant::now() < until, "the registry does not answer");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Self {
-            process: process.unwrap(),
-            host,
-        }
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        // Both fail only if it has ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+const SECOND: &str = "[[image]]\nname = \"simulator\"\nsource = \"registry:registry.example.com/simulator:{version}\"\n\n";
 
 #[test]
-fn every_command_for_restoring_by_hand_works() {
-    if ["git-lfs", "docker-registry", "skopeo"]
-        .iter()
-        .any(|program| is_missing(program))
-    {
+fn a_release_comes_back_from_its_archive_alone() {
+    if !has(&["git-lfs", "docker-registry", "skopeo"]) {
         return;
     }
     let _turn = engine::turn();
     let with_engine = engine::answers();
-    let whole = Whole::new(3);
-    let (place, archive) = whole.archive_by_hand();
-    let image = image_of(&archive);
-    let _loaded = (with_engine && engine::image(&image).is_none())
-        .then(|| Loaded::removed_in_the_end(&image));
-    let registry = Registry::start(place.path());
+    let whole = Whole::with_images(1000, SECOND);
+    let tree = whole.repository.git(["rev-parse", "v2.4.0^{tree}"]);
+    assert_eq!(
+        whole
+            .repository
+            .git(["rev-list", "--count", "v2.4.0"])
+            .len(),
+        4
+    );
+
+    let (storage, simulator) = (Storage::new(), TestImage::usual());
+    let registry = storage.open(Door::Open);
+    let pushed = registry.push("team/simulator", "2.4.0", &simulator.layout(gzip));
+    let second = format!(
+        "simulator=registry:{}",
+        registry.name("team/simulator:2.4.0")
+    );
+    let tar = whole.repository.beside("image.tar");
+    let name = format!("dhfpack-test-whole-{}:2.4.0", std::process::id());
+    let id = sample::make_image_tar_for_engine(&tar, &whole.commit(), &name).unwrap();
+    let (loaded, first) = if with_engine {
+        (
+            Some(engine::load(&tar, &name)),
+            format!("install=docker:{name}"),
+        )
+    } else {
+        (None, format!("install=docker-archive:{}", tar.display()))
+    };
+    let (place, archive) = whole.archive_with(&[&first, &second]);
+    for role in ROLES {
+        let signed = released().product.sign(&archive, role);
+        assert!(signed.status.success(), "{}", told(&signed));
+    }
+
+    whole.delete();
+    drop((loaded, registry, storage));
+    assert!(!with_engine || engine::image(&id).is_none());
+
+    let ids = [id, format!("sha256:{}", simulator.id())];
+    let verdict = verified(&archive);
+    assert_eq!(codes(&verdict), [""; 0]);
+    let mut expected = vec![
+        "repository",
+        "submodule libs/pump",
+        "submodule libs/pump/vendor/units",
+        "source tree",
+        "Git LFS",
+    ];
+    let images = [
+        "image install (linux/amd64)",
+        "image simulator (linux/amd64)",
+    ];
+    expected.extend(images);
+    if with_engine {
+        expected.extend(images);
+    }
+    assert_eq!(parts(&verdict), expected);
+    if with_engine {
+        for (id, proof) in ids
+            .iter()
+            .zip(&verdict["restored"].as_array().unwrap()[7..])
+        {
+            let loaded = format!("loaded: the engine calls it {id}");
+            assert_eq!(proof["proved"], loaded);
+            assert_eq!(engine::image(id), None, "it was left behind");
+        }
+    }
+
+    let _loaded = with_engine.then(|| ids.each_ref().map(|id| Loaded::removed_in_the_end(id)));
+    let storage = Storage::new();
+    let registry = storage.open(Door::Open);
+    run_as_documented(place.path(), &registry, with_engine);
+    let source = place.path().join("source");
+    assert_eq!(git(&source, ["rev-parse", "HEAD^{tree}"]), tree);
+    for folder in [source, place.path().join("tree/infusion-monitor-2.4.0")] {
+        let read = |name: &str| fs::read(folder.join(name)).unwrap();
+        assert!(read("assets/logo.dat") == logo());
+        assert_eq!(read("libs/pump/pump.dat"), b"curves of the pump");
+        assert_eq!(read("libs/pump/vendor/units/units.txt"), b"ml/h\n");
+    }
+    if with_engine {
+        for id in ids {
+            assert_eq!(engine::image(&id), Some(id));
+        }
+    }
+    assert_eq!(served(&registry, "simulator"), Sha256::of(&pushed));
+    assert!(archive.join(CODE).is_dir());
+}
+
+/// What `verify --restore` says of a trusted archive, in the engine if there is one.
+fn verified(archive: &Path) -> Value {
+    let mut command = released().product.verify(archive);
+    command.args(["--restore", "--json"]);
+    command.envs(std::env::var_os("DOCKER_HOST").map(|engine| ("DOCKER_HOST", engine)));
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Runs the blocks of the document, those of the images for each image.
+fn run_as_documented(place: &Path, registry: &Registry, with_engine: bool) {
     let mut script = String::new();
+    let mut of_images = String::new();
     for block in blocks(&project_file("docs/restore.md")) {
         assert_eq!(block.language, "sh");
-        script.push_str(&block.text());
+        let text = block.text();
+        if text.contains("Installation Image/install") {
+            of_images.push_str(&text);
+        } else {
+            script.push_str(&text);
+        }
     }
     for (from, to) in [
-        ("registry.example.org", registry.host.as_str()),
-        ("skopeo copy", "skopeo copy --quiet --dest-tls-verify=false"),
+        ("registry.example.org/", registry.name("")),
+        (
+            "skopeo copy",
+            "skopeo copy --quiet --dest-tls-verify=false".to_owned(),
+        ),
     ] {
-        assert_eq!(script.matches(from).count(), 1, "{from}");
-        script = script.replace(from, to);
+        assert_eq!(of_images.matches(from).count(), 1, "{from}");
+        of_images = of_images.replace(from, &to);
     }
     if !with_engine {
-        script = script.replace("docker load -i image.tar\n", "");
+        of_images = of_images.replace("docker load -i image.tar\n", "");
     }
+    let second = of_images
+        .replace("Installation Image/install", "Installation Image/simulator")
+        .replace("/infusion-monitor:2.4.0", "/simulator:2.4.0");
+    let script = script + &of_images + &second;
     let output = Command::new("sh")
         .args(["-e", "-c", &script])
-        .current_dir(place.path())
+        .current_dir(place)
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", place.path())
+        .env("HOME", place)
         .envs(std::env::var_os("DOCKER_HOST").map(|engine| ("DOCKER_HOST", engine)))
         .output()
         .unwrap();
     assert!(output.status.success(), "{script}\n{}", told(&output));
-    let source = place.path().join("source");
-    let tree = whole.repository.git(["rev-parse", "v2.4.0^{tree}"]);
-    assert_eq!(git(&source, ["rev-parse", "HEAD^{tree}"]), tree);
-    let logo = fs::read(source.join("assets/logo.dat")).unwrap();
-    assert_eq!(logo, super::whole::logo());
-    let curves = fs::read(source.join("libs/pump/pump.dat")).unwrap();
-    assert_eq!(curves, b"curves of the pump");
-    assert!(source.join("libs/pump/vendor/units/units.txt").is_file());
-    if with_engine {
-        assert_eq!(engine::image(&image), Some(image));
-    }
-    assert!(archive.ends_with(NAME) && archive.join(CODE).is_dir() && archive.join(IMAGE).is_dir());
 }
 
-fn image_of(archive: &Path) -> String {
-    let manifest = fs::read_to_string(archive.join("Manifest/manifest.json")).unwrap();
-    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
-    format!("sha256:{}", manifest["images"][0]["id"].as_str().unwrap())
+/// The digest of the manifest that a registry has for an image.
+fn served(registry: &Registry, name: &str) -> Sha256 {
+    let image = format!("docker://{}", registry.name(&format!("{name}:2.4.0")));
+    let output = Command::new("skopeo")
+        .args(["inspect", "--raw", "--tls-verify=false", &image])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    Sha256::of(&output.stdout)
 }

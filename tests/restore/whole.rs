@@ -6,17 +6,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use dhfpack::digest::Sha256;
-use flate2::read::MultiGzDecoder;
-use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{CODE, copy, file_of, seal_anew};
+use crate::sample;
 use crate::support::git::{TestRepository, git_command, succeed};
+use crate::support::release::{NAME, dhfpack, released, told};
 
-/// The release tag, and the folder in the archive of the source tree.
+/// The release tag.
 const TAG: &str = "v2.4.0";
-const NAME: &str = "infusion-monitor-2.4.0";
 
 /// The repositories of a release.
 pub(crate) struct Whole {
@@ -26,8 +23,13 @@ pub(crate) struct Whole {
 }
 
 impl Whole {
-    /// A repository with this many commits and its submodules, checked out.
+    /// The sample product after this many commits, with submodules that are checked out.
     pub(crate) fn new(commits: usize) -> Self {
+        Self::with_images(commits, "")
+    }
+
+    /// As [`new`](Self::new), with these tables in the configuration.
+    pub(crate) fn with_images(commits: usize, images: &str) -> Self {
         let units = TestRepository::new();
         units.commit_file("units.txt", b"ml/h\n");
         let pump = TestRepository::new();
@@ -36,120 +38,102 @@ impl Whole {
         pump.commit_all("units");
         let repository = TestRepository::new();
         history(&repository, commits);
+        with_lfs(&repository, "assets/logo.dat", b"the logo of before");
         with_lfs(&repository, "assets/logo.dat", &logo());
-        repository.commit_file("README.md", b"A monitor\n");
+        for (path, text) in sample::files() {
+            repository.write(path, text.as_bytes());
+        }
+        let config = repository.path().join("dhfpack.toml");
+        let text = fs::read_to_string(&config).unwrap();
+        fs::write(
+            config,
+            text.replacen("[[image]]", &format!("{images}[[image]]"), 1),
+        )
+        .unwrap();
         std::os::unix::fs::symlink("README.md", repository.path().join("link")).unwrap();
         add_submodule(&repository, &pump, "libs/pump");
-        repository.commit_all("release");
         let whole = Self {
             repository,
             pump,
             units,
         };
-        whole.sign();
+        whole.release();
         whole
     }
 
-    /// The tag, signed by a new key, which `allowed_signers` beside the work tree names.
-    fn sign(&self) {
+    /// Commits all, and tags it, signed by a new key that `release/allowed_signers` names.
+    pub(crate) fn release(&self) {
         let repository = &self.repository;
         let key = repository.beside("key");
-        succeed(
-            Command::new("ssh-keygen")
-                .args(["-q", "-N", "", "-C", "ada", "-t", "ed25519", "-f"])
-                .arg(&key),
-        );
+        if !key.exists() {
+            succeed(
+                Command::new("ssh-keygen")
+                    .args(["-q", "-N", "", "-C", "ada", "-t", "ed25519", "-f"])
+                    .arg(&key),
+            );
+        }
         let public = fs::read_to_string(repository.beside("key.pub")).unwrap();
         let allowed = format!("ada@example.com {public}");
-        fs::write(repository.beside("allowed_signers"), allowed).unwrap();
+        repository.write("release/allowed_signers", allowed.as_bytes());
+        repository.commit_all("release");
         repository.git(["config", "gpg.format", "ssh"]);
         repository.git(["config", "user.signingKey", key.to_str().unwrap()]);
-        repository.git(["tag", "--sign", "--message", "release", TAG]);
+        repository.git(["tag", "--force", "--sign", "--message", "release", TAG]);
     }
 
-    /// The sample's archive with these repositories in it, put there with stock tools.
-    pub(crate) fn archive_by_hand(&self) -> (TempDir, PathBuf) {
-        let (place, archive) = copy();
-        let code = archive.join(CODE);
-        let repository = &self.repository;
-        bundle(
-            repository,
-            &["HEAD", &format!("refs/tags/{TAG}")],
-            &code.join("repository.bundle"),
-        );
-        fs::create_dir(code.join("submodules")).unwrap();
-        let submodules: Vec<Value> = [
-            (&self.pump, "libs/pump", "pump"),
-            (&self.units, "libs/pump/vendor/units", "units"),
-        ]
-        .into_iter()
-        .map(|(submodule, path, name)| {
-            let commit = submodule.git(["rev-parse", "HEAD"]);
-            let file = format!("submodules/{name}-{}.bundle", &commit[..12]);
-            submodule.git(["branch", "--force", "pinned"]);
-            bundle(submodule, &["HEAD", "refs/heads/pinned"], &code.join(&file));
-            json!({
-                "path": path,
-                "url": submodule.path(),
-                "commit": commit,
-                "tree": submodule.git(["rev-parse", "HEAD^{tree}"]),
-                "bundle": format!("{CODE}/{file}"),
-            })
-        })
-        .collect();
-        let (objects, bytes) = self.copy_objects(&code.join("lfs"));
-        let uncompressed = self.pack_tree(&code.join("source-tree.tar.gz"));
-        seal_anew(&archive, |manifest| {
-            let source = &mut manifest["source"];
-            source["tag_object"] = json!(repository.git(["rev-parse", TAG]));
-            source["commit"] = json!(repository.git(["rev-parse", &format!("{TAG}^{{commit}}")]));
-            source["tree"] = json!(repository.git(["rev-parse", &format!("{TAG}^{{tree}}")]));
-            source["submodules"] = json!(submodules);
-            let folder = format!("{CODE}/lfs");
-            source["lfs"] = json!({ "folder": folder, "objects": objects, "bytes": bytes });
-            let tree = file_of(manifest, &format!("{CODE}/source-tree.tar.gz"));
-            tree["identity"]["uncompressed_sha256"] = json!(uncompressed);
-        });
+    /// The commit that is released.
+    pub(crate) fn commit(&self) -> String {
+        self.repository
+            .git(["rev-parse", &format!("{TAG}^{{commit}}")])
+    }
+
+    /// An archive of it with the sample's image.
+    pub(crate) fn archive(&self) -> (TempDir, PathBuf) {
+        let image = self.repository.beside("image");
+        if image.exists() {
+            fs::remove_dir_all(&image).unwrap();
+        }
+        sample::make_image(&image, &self.commit()).unwrap();
+        self.archive_with(&[&format!("install=oci:{}", image.display())])
+    }
+
+    /// An archive of it with these images.
+    pub(crate) fn archive_with(&self, images: &[&str]) -> (TempDir, PathBuf) {
+        let place = TempDir::new().unwrap();
+        let product = &released().product;
+        let mut command = dhfpack();
+        command
+            .arg("build")
+            .arg("--repo")
+            .arg(self.repository.path());
+        command.arg("--output").arg(place.path());
+        command.arg("--key").arg(product.key("builder"));
+        command
+            .arg("--certificate")
+            .arg(product.certificate("builder"));
+        for image in images {
+            command.args(["--image", image]);
+        }
+        command
+            .env("HOME", self.repository.beside(""))
+            .envs(std::env::var_os("DOCKER_HOST").map(|engine| ("DOCKER_HOST", engine)));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", told(&output));
+        let archive = place.path().join(NAME);
         (place, archive)
     }
 
-    /// Copies the Git LFS objects of all repositories; returns how many there are, and their size.
-    fn copy_objects(&self, into: &Path) -> (usize, u64) {
-        let (mut count, mut bytes) = (0, 0);
-        for repository in [&self.repository, &self.pump] {
-            let store = repository.path().join(".git/lfs/objects");
-            for object in files_below(&store) {
-                let target = into.join(object.strip_prefix(&store).unwrap());
-                fs::create_dir_all(target.parent().unwrap()).unwrap();
-                bytes += fs::copy(&object, &target).unwrap();
-                count += 1;
-            }
+    /// Deletes the repositories.
+    pub(crate) fn delete(self) {
+        for repository in [&self.repository, &self.pump, &self.units] {
+            fs::remove_dir_all(repository.path()).unwrap();
         }
-        (count, bytes)
-    }
-
-    /// Packs the files of all repositories as committed; returns the tar's digest.
-    fn pack_tree(&self, into: &Path) -> Sha256 {
-        let place = tempfile::tempdir().unwrap();
-        let top = place.path().join(NAME);
-        write_files(&self.repository, &top);
-        write_files(&self.pump, &top.join("libs/pump"));
-        write_files(&self.units, &top.join("libs/pump/vendor/units"));
-        let pack = "find \"$1\" ! -type d -print0 | tar --null --no-recursion --format=gnu -czf \"$2\" -T -";
-        succeed(
-            Command::new("sh")
-                .args(["-e", "-c", pack, "sh", NAME])
-                .arg(into)
-                .current_dir(place.path()),
-        );
-        let mut tar = MultiGzDecoder::new(fs::File::open(into).unwrap());
-        Sha256::of_reader(&mut tar).unwrap().0
     }
 }
 
 /// A file that Git LFS keeps, larger than one buffer.
 pub(crate) fn logo() -> Vec<u8> {
-    vec![7; 100_000]
+    vec![7; 300_000]
 }
 
 /// Every file below a folder, sorted.
@@ -172,7 +156,6 @@ fn with_lfs(repository: &TestRepository, name: &str, content: &[u8]) {
 fn add_submodule(repository: &TestRepository, submodule: &TestRepository, path: &str) {
     let url = submodule.path();
     let allow = ["-c", "protocol.file.allow=always", "submodule", "--quiet"];
-    // The objects behind the pointers are not on a server.
     let run = |arguments: &[&str]| {
         let mut command = git_command(&repository.path());
         command.env("GIT_LFS_SKIP_SMUDGE", "1");
@@ -180,6 +163,23 @@ fn add_submodule(repository: &TestRepository, submodule: &TestRepository, path: 
     };
     run(&["add", url.to_str().unwrap(), path]);
     run(&["update", "--init", "--recursive"]);
+    // As `git lfs pull` leaves a checkout.
+    let objects = url.join(".git/lfs/objects");
+    let stored = if objects.exists() {
+        files_below(&objects)
+    } else {
+        Vec::new()
+    };
+    for object in stored {
+        let store = repository
+            .path()
+            .join(".git/modules")
+            .join(path)
+            .join("lfs/objects");
+        let target = store.join(object.strip_prefix(&objects).unwrap());
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(&object, target).unwrap();
+    }
 }
 
 /// Makes a history of this many commits.
@@ -205,31 +205,4 @@ fn history(repository: &TestRepository, commits: usize) {
     drop(stream);
     assert!(child.wait().unwrap().success());
     repository.git(["reset", "--quiet", "--hard", "main"]);
-}
-
-fn bundle(repository: &TestRepository, refs: &[&str], into: &Path) {
-    let mut command = git_command(&repository.path());
-    command.args(["bundle", "create", "--quiet"]).arg(into);
-    succeed(command.args(refs));
-}
-
-/// Writes the files of `HEAD` as committed, whatever their attributes say.
-fn write_files(repository: &TestRepository, into: &Path) {
-    for line in repository.git(["ls-tree", "-r", "HEAD"]).lines() {
-        let (head, path) = line.split_once('\t').unwrap();
-        let words: Vec<&str> = head.split(' ').collect();
-        if words[1] != "blob" {
-            continue;
-        }
-        let target = into.join(path);
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        let mut command = git_command(&repository.path());
-        let content = succeed(command.args(["cat-file", "blob", words[2]])).stdout;
-        if words[0] == "120000" {
-            let link = String::from_utf8(content).unwrap();
-            std::os::unix::fs::symlink(link, &target).unwrap();
-        } else {
-            fs::write(&target, content).unwrap();
-        }
-    }
 }

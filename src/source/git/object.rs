@@ -151,7 +151,8 @@ impl ObjectReader {
     }
 }
 
-fn require_id(object: &str) -> Result<(), GitError> {
+/// Fails with [`GitError::BadName`] unless `object` is a whole object id.
+pub(super) fn require_id(object: &str) -> Result<(), GitError> {
     if is_object_id(object) {
         return Ok(());
     }

@@ -4,21 +4,20 @@
 //! `$Id$` or start filters, are overruled by those of the mirror, where git looks first.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::Command;
 
 use super::Mirror;
 use super::command::Process;
 use super::error::GitError;
-use super::object::is_object_id;
+use super::object::require_id;
 use crate::error::IoContext;
 use crate::monitor::Task;
 
 /// No attribute that changes a file on its way to the work tree or back.
 const AS_COMMITTED: &str = "* -text !eol -crlf -ident !filter !working-tree-encoding\n";
-/// The longest answer that is read: an object id, or one line about an object.
-const LINE_LIMIT: u64 = 256;
+/// The longest answer that is read: an object id.
+const ID_LIMIT: u64 = 256;
 
 impl Mirror {
     /// Writes the files of the commit into `into`, an empty folder: every byte as committed, no
@@ -56,48 +55,10 @@ impl Mirror {
         };
         start(&["read-tree", commit])?.finish_unless_cancelled(task)?;
         start(&["add", "--all", "--force", "--", "."])?.finish_unless_cancelled(task)?;
-        let answer = start(&["write-tree"])?.capture(LINE_LIMIT)?;
+        let answer = start(&["write-tree"])?.capture(ID_LIMIT)?;
         let id = String::from_utf8_lossy(&answer).trim().to_owned();
         require_id(&id)?;
         Ok(id)
-    }
-
-    /// Hands the content of every file with fewer than `limit` bytes to `each`, whichever commit
-    /// it belongs to: where [`Mirror::clone`] read a bundle, that is the history and no more.
-    pub fn small_files(
-        &self,
-        limit: u64,
-        task: &Task<'_>,
-        each: &mut dyn FnMut(&[u8]),
-    ) -> Result<(), GitError> {
-        let mut command = self.command();
-        command.args(["cat-file", "--batch-all-objects", "--unordered"]);
-        command.arg("--batch-check=%(objectname) %(objecttype) %(objectsize)");
-        let mut process = Process::start(command, "listing the objects")?;
-        let mut lines = BufReader::new(process.stdout()?);
-        let mut objects = self.objects()?;
-        let mut content = Vec::new();
-        loop {
-            let mut line = String::new();
-            (&mut lines)
-                .take(LINE_LIMIT)
-                .read_line(&mut line)
-                .map_err(|source| process.pipe(source))?;
-            if line.is_empty() {
-                return process.finish();
-            }
-            task.advance(0)?;
-            let mut words = line.split_ascii_whitespace();
-            let (id, kind, size) = (words.next(), words.next(), words.next());
-            let size = size.and_then(|size| size.parse::<u64>().ok());
-            if let (Some(id), Some("blob"), Some(size)) = (id, kind, size)
-                && size < limit
-            {
-                content.clear();
-                objects.copy(id, &mut content)?;
-                each(&content);
-            }
-        }
     }
 
     fn new_index(&self) -> Result<NewIndex, GitError> {
@@ -130,14 +91,4 @@ impl NewIndex {
     fn path(&self) -> &Path {
         self.0.path()
     }
-}
-
-fn require_id(id: &str) -> Result<(), GitError> {
-    if is_object_id(id) {
-        return Ok(());
-    }
-    Err(GitError::BadName {
-        name: id.to_owned(),
-        expected: "an object id",
-    })
 }

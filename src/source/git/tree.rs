@@ -7,7 +7,7 @@ use super::Mirror;
 use super::command::Process;
 use super::error::{GitError, printable};
 use super::names;
-use super::object::is_object_id;
+use super::object::{is_object_id, require_id};
 
 /// The longest line of `ls-tree`; git's own limit on a path is 4096 bytes.
 const LINE_LIMIT: u64 = 64 * 1024;
@@ -64,12 +64,7 @@ impl Mirror {
     }
 
     fn list(&self, commit: &str, path: Option<&str>) -> Result<Vec<GitFile>, GitError> {
-        if !is_object_id(commit) {
-            return Err(GitError::BadName {
-                name: commit.to_owned(),
-                expected: "a commit's id",
-            });
-        }
+        require_id(commit)?;
         let mut command = self.command();
         command.args([
             "--literal-pathspecs",

@@ -2,8 +2,6 @@
 
 use crate::digest::Sha256;
 
-/// A pointer has fewer bytes than this.
-pub(super) const LIMIT: u64 = 1024;
 /// The URLs that have named the specification: today's, and those from before its release, which
 /// `git lfs` reads still.
 const VERSIONS: [&str; 3] = [
@@ -22,12 +20,15 @@ pub struct LfsPointer {
 }
 
 impl LfsPointer {
+    /// A pointer has fewer bytes than this.
+    pub const LIMIT: u64 = 1024;
+
     /// Reads a file's content; none if it is no pointer.
     ///
     /// What `git lfs` replaces on a checkout has to count: besides the canonical form, it takes
     /// white space around, lines that end in a carriage return, and empty lines.
     pub fn parse(content: &[u8]) -> Option<Self> {
-        if content.len() as u64 >= LIMIT {
+        if content.len() as u64 >= Self::LIMIT {
             return None;
         }
         let text = std::str::from_utf8(content).ok()?.trim();

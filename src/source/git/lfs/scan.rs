@@ -3,12 +3,12 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::Stdio;
 
-use super::{LfsObjects, LfsPointer, pointer};
+use super::{LfsObjects, LfsPointer};
 use crate::monitor::Task;
 use crate::source::git::Mirror;
 use crate::source::git::command::Process;
 use crate::source::git::error::{GitError, printable};
-use crate::source::git::object::is_object_id;
+use crate::source::git::object::{is_object_id, require_id};
 
 /// How much of a file's path is kept, for messages.
 const PATH_LIMIT: usize = 512;
@@ -26,19 +26,14 @@ impl Mirror {
         objects: &mut LfsObjects,
         task: &Task<'_>,
     ) -> Result<(), GitError> {
-        if !is_object_id(commit) {
-            return Err(GitError::BadName {
-                name: commit.to_owned(),
-                expected: "a commit's id",
-            });
-        }
+        require_id(commit)?;
         // One git lists the small files, the next hands over their content; nothing is held here.
         let mut command = self.command();
         command
             .args(["rev-list", "--objects", "--filter-provided-objects"])
             .arg(format!(
                 "--filter=combine:object:type=blob+blob:limit={}",
-                pointer::LIMIT
+                LfsPointer::LIMIT
             ))
             .args([commit, "--"]);
         let mut list = Process::start(command, "listing the small files of the history")?;
@@ -113,7 +108,7 @@ fn parse_head(line: &[u8]) -> Result<(u64, &[u8]), GitError> {
     let (id, kind, size) = (word(), word(), word());
     let size = size.and_then(|size| size.parse().ok());
     match (id, kind, size) {
-        (Some(id), Some("blob"), Some(size)) if is_object_id(id) && size < pointer::LIMIT => {
+        (Some(id), Some("blob"), Some(size)) if is_object_id(id) && size < LfsPointer::LIMIT => {
             Ok((size, parts.next().unwrap_or_default()))
         }
         (Some(id), Some("missing"), None) => Err(GitError::MissingObject {
