@@ -1,16 +1,15 @@
 //! Reading an archived image back: whether its folder holds the whole image, and the one recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 
-use flate2::bufread::MultiGzDecoder;
 use serde::Deserialize;
 
-use super::ImageError;
-use super::config::{Config, LARGEST_JSON, digest, json};
-use super::error::require_size;
-use super::layer::{fill, read_error};
-use crate::digest::{BUFFER, Hasher, Sha256};
+use super::config::{Config, LARGEST_JSON, blob, digest, json};
+use super::error::{malformed, require_digest, require_size};
+use super::layer::read_error;
+use super::{ImageError, compression};
+use crate::digest::{Hasher, Sha256};
 use crate::manifest::ImageIdentity;
 use crate::monitor::Task;
 
@@ -18,8 +17,6 @@ use crate::monitor::Task;
 const DEEPEST: usize = 4;
 /// How many manifests and indexes are read.
 const MOST_MANIFESTS: usize = 1024;
-/// The largest window of zstd, which is held in memory.
-const LARGEST_WINDOW: u64 = 32 << 20;
 
 /// The files of an archived image's folder, whatever holds them.
 pub trait ImageFolder: Sync {
@@ -161,28 +158,8 @@ fn require_layers(
 }
 
 fn unpacked_digest(part: &str, packed: &mut dyn Read) -> Result<Sha256, ImageError> {
-    let mut start = [0; 4];
-    let length = fill(packed, &mut start).map_err(|error| read_error(part, &error))?;
-    let start = &start[..length];
-    let mut whole = BufReader::with_capacity(BUFFER, start.chain(packed));
-    let digest = match start {
-        [0x1f, 0x8b, ..] => Sha256::of_reader(&mut MultiGzDecoder::new(whole)),
-        [0x28, 0xb5, 0x2f, 0xfd] => {
-            let mut decoder = ruzstd::decoding::FrameDecoder::new();
-            decoder.set_max_window_size(LARGEST_WINDOW);
-            let decoder = ruzstd::decoding::StreamingDecoder::new_with_decoder(&mut whole, decoder);
-            decoder
-                .map_err(io::Error::other)
-                .and_then(|mut decoder| Sha256::of_reader(&mut decoder))
-        }
-        _ => {
-            return Err(malformed(
-                part,
-                "it is compressed with neither gzip nor zstd",
-            ));
-        }
-    };
-    let (digest, _) = digest.map_err(|error| read_error(part, &error))?;
+    let mut plain = compression::plain(part, packed)?;
+    let (digest, _) = Sha256::of_reader(&mut plain).map_err(|error| read_error(part, &error))?;
     Ok(digest)
 }
 
@@ -318,10 +295,6 @@ fn require_docker_entry(
     ))
 }
 
-pub(super) fn blob(digest: &Sha256) -> String {
-    format!("blobs/sha256/{digest}")
-}
-
 pub(super) fn open<'f>(
     folder: &'f dyn ImageFolder,
     path: &str,
@@ -349,24 +322,6 @@ pub(super) fn small(folder: &dyn ImageFolder, path: &str) -> Result<Vec<u8>, Ima
         .read_to_end(&mut bytes)
         .map_err(|error| read_error(path, &error))?;
     Ok(bytes)
-}
-
-fn require_digest(part: &str, expected: Sha256, found: Sha256) -> Result<(), ImageError> {
-    if expected == found {
-        return Ok(());
-    }
-    Err(ImageError::Digest {
-        part: part.to_owned(),
-        expected,
-        found,
-    })
-}
-
-fn malformed(part: &str, problem: &str) -> ImageError {
-    ImageError::Malformed {
-        part: part.to_owned(),
-        problem: problem.to_owned(),
-    }
 }
 
 /// Hashes what passes, and counts it as the task's progress.
