@@ -13,6 +13,7 @@ use crate::monitor::Monitor;
 
 mod address;
 mod archive;
+mod background;
 mod canonical;
 mod client;
 mod compression;

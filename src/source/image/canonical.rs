@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::config::Config;
+use super::config::{Config, blob};
 use super::layer::{self, PendingLayer};
 use super::{Fetched, Image, ImageError, ImageFile};
 use crate::digest::Sha256;
@@ -211,10 +211,6 @@ fn compare(part: &str, config: &Config, layers: &[StoredLayer]) -> Result<(), Im
         }
     }
     Ok(())
-}
-
-fn blob(digest: &Sha256) -> String {
-    format!("blobs/sha256/{digest}")
 }
 
 // `Value` keeps its keys sorted, so these are the same bytes each time.

@@ -93,6 +93,11 @@ pub(super) fn json<'a, T: Deserialize<'a>>(part: &str, bytes: &'a [u8]) -> Resul
     })
 }
 
+/// Where a blob lies in an OCI image layout.
+pub(super) fn blob(digest: &Sha256) -> String {
+    format!("blobs/sha256/{digest}")
+}
+
 /// Reads `sha256:…`; `part` is where it stands.
 pub(super) fn digest(part: &str, text: &str) -> Result<Sha256, ImageError> {
     let hex = text.strip_prefix("sha256:").unwrap_or_default();

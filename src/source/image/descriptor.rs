@@ -12,13 +12,13 @@ use crate::digest::Sha256;
 /// How deep indexes may nest: a layout's index, an image's, and one to spare.
 const DEEPEST: usize = 3;
 /// More manifests than any image has platforms and attestations.
-const MOST_MANIFESTS: usize = 1000;
+pub(super) const MOST_MANIFESTS: usize = 1000;
 
-const MANIFESTS: [&str; 2] = [
+pub(super) const MANIFESTS: [&str; 2] = [
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 ];
-const INDEXES: [&str; 2] = [
+pub(super) const INDEXES: [&str; 2] = [
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 ];
@@ -45,6 +45,7 @@ pub(super) struct Index {
 #[derive(Deserialize)]
 pub(super) struct Manifest {
     pub(super) config: Descriptor,
+    #[serde(default)]
     pub(super) layers: Vec<Descriptor>,
 }
 
@@ -54,6 +55,8 @@ pub(super) struct Descriptor {
     pub(super) media_type: String,
     pub(super) digest: String,
     pub(super) size: u64,
+    #[serde(default)]
+    urls: Vec<String>,
     platform: Option<Platform>,
 }
 
@@ -80,7 +83,29 @@ impl Descriptor {
         digest("a descriptor", &self.digest)
     }
 
-    fn unsupported(&self) -> ImageError {
+    pub(super) fn is_index(&self) -> bool {
+        is_index(&self.media_type)
+    }
+
+    pub(super) fn is_manifest(&self) -> bool {
+        is_manifest(&self.media_type)
+    }
+
+    /// Whether it names a build attestation: they stand beside images, for a platform that does
+    /// not exist.
+    pub(super) fn is_attestation(&self) -> bool {
+        self.platform() == "unknown/unknown"
+    }
+
+    /// What it is called: the platform, or the digest where none is said.
+    pub(super) fn name(&self) -> String {
+        match self.platform() {
+            platform if platform.is_empty() => self.digest.clone(),
+            platform => platform,
+        }
+    }
+
+    pub(super) fn unsupported(&self) -> ImageError {
         ImageError::MediaType {
             part: self.digest.clone(),
             media_type: self.media_type.clone(),
@@ -88,17 +113,28 @@ impl Descriptor {
     }
 }
 
+pub(super) fn is_index(media_type: &str) -> bool {
+    INDEXES.contains(&media_type)
+}
+
+pub(super) fn is_manifest(media_type: &str) -> bool {
+    MANIFESTS.contains(&media_type)
+}
+
 impl Manifest {
     /// Reads a manifest, and refuses what is no image or cannot be kept.
     pub(super) fn parse(part: &str, bytes: &[u8]) -> Result<Self, ImageError> {
         let manifest: Self = json(part, bytes)?;
-        if !CONFIGS.contains(&manifest.config.media_type.as_str()) {
-            return Err(manifest.config.unsupported());
-        }
-        for layer in &manifest.layers {
-            check_layer(layer)?;
-        }
+        manifest.require_image()?;
         Ok(manifest)
+    }
+
+    /// Refuses what is no container image, and layers that cannot be kept.
+    pub(super) fn require_image(&self) -> Result<(), ImageError> {
+        if !CONFIGS.contains(&self.config.media_type.as_str()) {
+            return Err(self.config.unsupported());
+        }
+        self.layers.iter().try_for_each(check_layer)
     }
 }
 
@@ -111,7 +147,8 @@ fn check_layer(layer: &Descriptor) -> Result<(), ImageError> {
     let endings = ["+gzip", "+zstd", ".gzip", ".zstd"];
     let bare = endings.iter().find_map(|end| media_type.strip_suffix(end));
     let bare = bare.unwrap_or(media_type);
-    if FOREIGN.contains(&bare) {
+    // One that is kept elsewhere may be another tomorrow.
+    if FOREIGN.contains(&bare) || !layer.urls.is_empty() {
         return Err(ImageError::NotDistributable { part: part() });
     }
     if LAYERS.contains(&bare) {
@@ -163,16 +200,15 @@ impl Listed {
                     problem: format!("it lists more than {MOST_MANIFESTS} manifests"),
                 });
             }
-            let media_type = descriptor.media_type.as_str();
-            if MANIFESTS.contains(&media_type) {
+            if descriptor.is_manifest() {
                 self.add_manifest(blobs, descriptor)?;
-            } else if INDEXES.contains(&media_type) && depth > 0 {
+            } else if descriptor.is_index() && depth > 0 {
                 match blobs.small(&descriptor)? {
                     Some(bytes) => {
                         let nested = json(&descriptor.digest, &bytes)?;
                         self.add(blobs, nested, depth - 1)?;
                     }
-                    None => self.absent.push(name(&descriptor)),
+                    None => self.absent.push(descriptor.name()),
                 }
             } else {
                 return Err(descriptor.unsupported());
@@ -182,18 +218,17 @@ impl Listed {
     }
 
     fn add_manifest(&mut self, blobs: &dyn Blobs, manifest: Descriptor) -> Result<(), ImageError> {
-        let mut platform = manifest.platform();
-        // Build attestations stand beside images, for a platform that does not exist.
-        if platform == "unknown/unknown" {
+        if manifest.is_attestation() {
             return Ok(());
         }
+        let mut platform = manifest.platform();
         let Some(bytes) = blobs.small(&manifest)? else {
-            self.absent.push(name(&manifest));
+            self.absent.push(manifest.name());
             return Ok(());
         };
         let config = Manifest::parse(&manifest.digest, &bytes)?.config;
         let Some(bytes) = blobs.small(&config)? else {
-            self.absent.push(name(&manifest));
+            self.absent.push(manifest.name());
             return Ok(());
         };
         if platform.is_empty() {
@@ -213,13 +248,6 @@ impl Listed {
         let chosen = choose(&platforms, &self.absent, wanted)?;
         let chosen = chosen.into_iter().map(|index| self.present[index].clone());
         Ok(chosen.collect())
-    }
-}
-
-fn name(descriptor: &Descriptor) -> String {
-    match descriptor.platform() {
-        platform if platform.is_empty() => descriptor.digest.clone(),
-        platform => platform,
     }
 }
 

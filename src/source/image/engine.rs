@@ -7,11 +7,11 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{Instant, timeout_at};
 
 use super::address::Address;
+use super::background::Background;
 use super::canonical::Canonical;
 use super::client::{Client, EngineError, within};
 use super::docker_tar::{self, Choice};
@@ -21,9 +21,6 @@ use crate::error::{Cancelled, IoContext};
 use crate::monitor::{Monitor, Task, Unit};
 use crate::platform;
 
-/// How often a wait looks whether it should stop. An engine may prepare an export for minutes
-/// before its first byte, so that the monitor stops it, and no clock.
-const TICK: Duration = Duration::from_millis(50);
 /// Chunks of the stream that may wait: a few hundred KiB.
 const WAITING: usize = 16;
 /// How much of the stream's end is kept: an engine that fails half-way writes its error there.
@@ -78,37 +75,6 @@ fn platform_query(export: &Export) -> Result<Option<String>, ImageError> {
     Ok(Some(format!("platform={platform}")))
 }
 
-/// The runtime in which the engine's client works. Dropped, it waits for nothing: an engine that
-/// hangs must not keep the program from ending.
-pub(super) struct Background {
-    handle: Handle,
-    runtime: Option<Runtime>,
-}
-
-impl Background {
-    /// What runs in it.
-    pub(super) const fn handle(&self) -> &Handle {
-        &self.handle
-    }
-
-    pub(super) fn start() -> io::Result<Self> {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.worker_threads(1).enable_all().build()?;
-        Ok(Self {
-            handle: runtime.handle().clone(),
-            runtime: Some(runtime),
-        })
-    }
-}
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
 pub(super) fn connect(
     address: &str,
     runtime: &Background,
@@ -119,7 +85,9 @@ pub(super) fn connect(
         source,
     };
     let parsed = Address::parse(address).map_err(no_engine)?;
-    wait(runtime, monitor, Client::connect(parsed))?.map_err(no_engine)
+    runtime
+        .wait(monitor, Client::connect(parsed))?
+        .map_err(no_engine)
 }
 
 /// What the engine knows of the image.
@@ -132,7 +100,7 @@ fn inspect(
 ) -> Result<Inspected, ImageError> {
     let query = client.knows_platforms().then_some("manifests=1");
     let answer = async { within(client.small(query)?.inspect_image(reference)).await };
-    let image = wait(runtime, monitor, answer)?.map(Inspected);
+    let image = runtime.wait(monitor, answer)?.map(Inspected);
     image.map_err(|error| match error {
         EngineError::Refused { status: 404, .. } => ImageError::NoImage {
             address: address.to_owned(),
@@ -159,24 +127,6 @@ fn bad_stream(reference: &str, error: ImageError) -> ImageError {
         reference: reference.to_owned(),
         source: Box::new(error),
     }
-}
-
-/// Waits for an answer, looking now and then whether to stop.
-pub(super) fn wait<T>(
-    runtime: &Background,
-    monitor: &dyn Monitor,
-    answer: impl Future<Output = T>,
-) -> Result<T, Cancelled> {
-    runtime.handle.block_on(async {
-        tokio::pin!(answer);
-        loop {
-            match tokio::time::timeout(TICK, &mut answer).await {
-                Ok(value) => return Ok(value),
-                Err(_) if monitor.is_cancelled() => return Err(Cancelled),
-                Err(_) => {}
-            }
-        }
-    })
 }
 
 type Chunk = Result<Bytes, EngineError>;
@@ -206,7 +156,7 @@ impl<'a> Stream<'a> {
         monitor: &'a dyn Monitor,
     ) -> Self {
         let (sender, chunks) = channel(WAITING);
-        runtime.handle.spawn(async move {
+        runtime.handle().spawn(async move {
             if let Err(error) = send(&client, &name, query.as_deref(), &sender).await {
                 // Nobody listens any more once reading failed.
                 let _ = sender.send(Err(error)).await;
@@ -226,7 +176,9 @@ impl<'a> Stream<'a> {
     fn advance(&mut self) -> Result<(), Failure> {
         let chunk = match self.chunks.try_recv() {
             Ok(chunk) => Some(chunk),
-            Err(_) => wait(self.runtime, self.monitor, self.chunks.recv())
+            Err(_) => self
+                .runtime
+                .wait(self.monitor, self.chunks.recv())
                 .map_err(|Cancelled| Failure::Cancelled)?,
         };
         self.accept(chunk)
@@ -268,7 +220,7 @@ impl<'a> Stream<'a> {
         while message(&self.tail).is_none() {
             let chunks = &mut self.chunks;
             let chunk = async { timeout_at(until, chunks.recv()).await };
-            match wait(self.runtime, self.monitor, chunk) {
+            match self.runtime.wait(self.monitor, chunk) {
                 Ok(Ok(Some(chunk))) => self.accept(Some(chunk)).ok()?,
                 _ => break,
             }

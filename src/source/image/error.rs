@@ -291,6 +291,14 @@ pub(super) fn require_digest(
     })
 }
 
+/// What a part is that cannot be understood, and why.
+pub(super) fn malformed(part: &str, problem: &str) -> ImageError {
+    ImageError::Malformed {
+        part: part.to_owned(),
+        problem: problem.to_owned(),
+    }
+}
+
 impl From<RegistryError> for ImageError {
     fn from(error: RegistryError) -> Self {
         Self::Registry(Box::new(error))

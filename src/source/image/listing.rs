@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::ImageError;
-use super::config::{Config, json};
+use super::config::{Config, blob, json};
 use super::descriptor::{self, Blobs, Descriptor, Index, Listed, Manifest};
 use super::docker_tar::{Choice, Parts, missing};
 use super::error::{require_digest, require_size};
@@ -149,9 +149,9 @@ fn by_index(
         let layers = manifest
             .layers
             .iter()
-            .map(|layer| Ok(blob(layer.sha256()?)));
+            .map(|layer| Ok(blob(&layer.sha256()?)));
         Ok(Image {
-            config: blob(manifest.config.sha256()?),
+            config: blob(&manifest.config.sha256()?),
             layers: layers.collect::<Result<_, ImageError>>()?,
             tags: Vec::new(),
         })
@@ -212,10 +212,6 @@ fn config_is(parts: &Parts, image: &Image, digest: Sha256) -> bool {
     config(parts, image).is_ok_and(|found| found == digest)
 }
 
-fn blob(digest: Sha256) -> String {
-    format!("blobs/sha256/{digest}")
-}
-
 /// An engine's id is the digest of the config; with the containerd store, it is that of a
 /// manifest or an index, which must lead to the config.
 fn require_id(parts: &Parts, id: Sha256, config: Sha256) -> Result<(), ImageError> {
@@ -238,7 +234,7 @@ fn leads_to(parts: &Parts, start: Sha256, is_sought: &dyn Fn(Sha256) -> bool) ->
         if is_sought(digest) {
             return true;
         }
-        let Some(bytes) = parts.json(&blob(digest)) else {
+        let Some(bytes) = parts.json(&blob(&digest)) else {
             continue;
         };
         if !seen.insert(digest) || Sha256::of(bytes) != digest {
@@ -265,7 +261,7 @@ fn leads_to(parts: &Parts, start: Sha256, is_sought: &dyn Fn(Sha256) -> bool) ->
 impl Blobs for Parts {
     fn small(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>, ImageError> {
         let expected = descriptor.sha256()?;
-        let name = blob(expected);
+        let name = blob(&expected);
         let Some(bytes) = self.json(&name) else {
             return Ok(None);
         };

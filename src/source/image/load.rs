@@ -13,9 +13,11 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::ImageError;
+use super::background::Background;
 use super::client::{Client, EngineError, within};
-use super::engine::{Background, connect, wait};
-use super::readback::{ImageFolder, Parts, blob, open};
+use super::config::blob;
+use super::engine::connect;
+use super::readback::{ImageFolder, Parts, open};
 use crate::digest::{BUFFER, Sha256};
 use crate::error::{Cancelled, IoContext};
 use crate::monitor::Task;
@@ -98,7 +100,7 @@ impl Engine {
         task: &Task<'_>,
     ) -> Result<Option<Known>, ImageError> {
         let answer = async { within(self.client.small(None)?.inspect_image(name)).await };
-        let image = match wait(&self.runtime, task.monitor(), answer)? {
+        let image = match self.runtime.wait(task.monitor(), answer)? {
             Ok(image) => image,
             Err(EngineError::Refused { status: 404, .. }) => return Ok(None),
             Err(error) => return Err(self.not_loaded(parts, &error.to_string())),
@@ -130,7 +132,7 @@ impl Engine {
                 // Not the end of a tar, but a broken one: the engine must not take it for whole.
                 pipe.end(written)
             });
-            let answer = wait(&self.runtime, task.monitor(), self.post(receiver));
+            let answer = self.runtime.wait(task.monitor(), self.post(receiver));
             stop.store(true, Ordering::Relaxed);
             let written = match writer.join() {
                 Ok(written) => written,

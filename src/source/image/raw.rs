@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::config::Config;
+use super::config::{Config, blob};
 use super::{ImageError, ImageFile};
 use crate::digest::Sha256;
 use crate::error::{IoContext, IoError};
@@ -81,7 +81,7 @@ impl RawFolder {
 
     /// Where the blob with this digest lies.
     pub(super) fn blob(&self, digest: &Sha256) -> PathBuf {
-        self.into.join(name(digest))
+        self.into.join(blob(digest))
     }
 
     /// A new file of the folder.
@@ -93,20 +93,20 @@ impl RawFolder {
 
     /// Writes a small blob that the registry gave, once.
     pub(super) fn keep_bytes(&mut self, digest: Sha256, bytes: &[u8]) -> Result<(), ImageError> {
-        if self.files.contains_key(&name(&digest)) {
+        if self.files.contains_key(&blob(&digest)) {
             return Ok(());
         }
-        self.write(name(&digest), bytes, false)
+        self.write(blob(&digest), bytes, false)
     }
 
     /// Lists a blob that was written by somebody else.
-    pub(super) fn add(&mut self, blob: &StoredBlob) {
+    pub(super) fn add(&mut self, stored: &StoredBlob) {
         let file = ImageFile {
-            path: name(&blob.digest),
-            size: blob.size,
-            sha256: blob.digest,
+            path: blob(&stored.digest),
+            size: stored.size,
+            sha256: stored.digest,
             generated: false,
-            uncompressed: blob.uncompressed,
+            uncompressed: stored.uncompressed,
         };
         self.files.insert(file.path.clone(), file);
     }
@@ -146,10 +146,6 @@ impl RawFolder {
     }
 }
 
-fn name(digest: &Sha256) -> String {
-    format!("blobs/sha256/{digest}")
-}
-
 fn index(top: &Top) -> Value {
     let mut listed = json!({
         "digest": format!("sha256:{}", top.digest),
@@ -168,9 +164,9 @@ fn index(top: &Top) -> Value {
 /// What engines without the OCI layout read: they unpack the layers themselves.
 fn docker_manifest(images: &[RawImage]) -> Value {
     let listed = images.iter().map(|image| {
-        let layers = image.layers.iter().map(|layer| name(&layer.digest));
+        let layers = image.layers.iter().map(|layer| blob(&layer.digest));
         let layers: Vec<String> = layers.collect();
-        json!({ "Config": name(&image.id), "Layers": layers, "RepoTags": null })
+        json!({ "Config": blob(&image.id), "Layers": layers, "RepoTags": null })
     });
     listed.collect()
 }

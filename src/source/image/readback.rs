@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::ImageError;
 use super::compression::plain;
-use super::config::{Config, LARGEST_JSON, digest, json};
-use super::error::require_size;
+use super::config::{Config, LARGEST_JSON, blob, digest, json};
+use super::error::{malformed, require_digest, require_size};
 use super::layer::read_error;
 use crate::digest::{Hasher, Sha256};
 use crate::manifest::ImageIdentity;
@@ -291,10 +291,6 @@ fn require_docker_entry(
     ))
 }
 
-pub(super) fn blob(digest: &Sha256) -> String {
-    format!("blobs/sha256/{digest}")
-}
-
 pub(super) fn open<'f>(
     folder: &'f dyn ImageFolder,
     path: &str,
@@ -322,24 +318,6 @@ pub(super) fn small(folder: &dyn ImageFolder, path: &str) -> Result<Vec<u8>, Ima
         .read_to_end(&mut bytes)
         .map_err(|error| read_error(path, &error))?;
     Ok(bytes)
-}
-
-fn require_digest(part: &str, expected: Sha256, found: Sha256) -> Result<(), ImageError> {
-    if expected == found {
-        return Ok(());
-    }
-    Err(ImageError::Digest {
-        part: part.to_owned(),
-        expected,
-        found,
-    })
-}
-
-fn malformed(part: &str, problem: &str) -> ImageError {
-    ImageError::Malformed {
-        part: part.to_owned(),
-        problem: problem.to_owned(),
-    }
 }
 
 /// Hashes what passes, and counts it as the task's progress.

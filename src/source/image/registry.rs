@@ -9,7 +9,6 @@ use crate::monitor::{Monitor, Task, Unit};
 
 mod access;
 mod attempts;
-mod background;
 mod blob;
 mod challenge;
 mod client;

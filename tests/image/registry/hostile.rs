@@ -273,7 +273,7 @@ fn manifests_that_are_none_or_lead_elsewhere_are_refused() {
         ),
         (
             change("mediaType", json!("text/html")),
-            "is of the media type",
+            "the media type `text/html`",
         ),
         (
             change("manifests", json!([])),
@@ -282,14 +282,14 @@ fn manifests_that_are_none_or_lead_elsewhere_are_refused() {
         (change("config", helm), "helm"),
         (
             with_layer("urls", json!(["https://example.org/layer"])),
-            "foreign layer",
+            "is not distributable",
         ),
         (
             with_layer(
                 "mediaType",
                 json!("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"),
             ),
-            "foreign layer",
+            "is not distributable",
         ),
         (
             with_layer(

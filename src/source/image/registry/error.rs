@@ -179,22 +179,4 @@ pub enum RegistryError {
         /// The image.
         reference: String,
     },
-    /// Something else than an image.
-    #[error("{url} is of the media type {media_type:?}, which is not supported here")]
-    #[diagnostic(help("only container images are archived, with layers plain, gzip or zstd"))]
-    MediaType {
-        /// What was asked for.
-        url: String,
-        /// Its media type.
-        media_type: String,
-    },
-    /// A layer that is kept elsewhere.
-    #[error("the layer sha256:{digest} is a foreign layer, which no registry gives out")]
-    #[diagnostic(help(
-        "an archive has to hold all of the image: build it from a base whose layers may be distributed"
-    ))]
-    Foreign {
-        /// The layer.
-        digest: Sha256,
-    },
 }

@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 
 use super::Reference;
 use super::client::Client;
-use super::document::{self, Content, Descriptor, Document};
+use super::document::{self, Content, Document};
 use crate::digest::Sha256;
+use crate::source::image::ImageError;
 use crate::source::image::config::Config;
+use crate::source::image::descriptor::{self, Descriptor, MOST_MANIFESTS};
+use crate::source::image::error::malformed;
 use crate::source::image::raw::{RawImage, RawLayer, Top};
-use crate::source::image::{ImageError, is_platform};
 
 /// How deep indexes may nest in the one that the reference names, and how many may.
 const DEEPEST: usize = 2;
 const MOST_NESTED: usize = 16;
-/// More manifests than any image has platforms and attestations.
-const MOST_MANIFESTS: usize = 1000;
 
 /// What is to be fetched.
 pub(super) struct Resolved {
@@ -100,8 +100,7 @@ impl Search<'_> {
                 ));
             }
             if descriptor.is_manifest() {
-                // Build attestations stand beside images, for a platform that does not exist.
-                if descriptor.platform() != "unknown/unknown" {
+                if !descriptor.is_attestation() {
                     self.found.push(descriptor);
                 }
             } else if descriptor.is_index() && depth > 0 {
@@ -113,65 +112,22 @@ impl Search<'_> {
                 self.nested.push(document);
                 self.collect(inner, depth - 1)?;
             } else {
-                let problem = format!(
-                    "the media type {:?} is not supported here",
-                    descriptor.media_type
-                );
-                return Err(malformed(&descriptor.digest, &problem));
+                return Err(descriptor.unsupported());
             }
         }
         Ok(())
     }
 }
 
+/// The manifests for the platforms wanted; where none is, the only one.
 fn choose<'d>(
     found: &'d [Descriptor],
     platforms: &[String],
 ) -> Result<Vec<&'d Descriptor>, ImageError> {
-    let several = |among: &[&Descriptor]| ImageError::Several {
-        candidates: names(among),
-    };
-    let all: Vec<&Descriptor> = found.iter().collect();
-    if platforms.is_empty() {
-        return match all.as_slice() {
-            [] => Err(ImageError::Missing {
-                part: "an image manifest".to_owned(),
-            }),
-            [only] => Ok(vec![only]),
-            all => Err(several(all)),
-        };
-    }
-    let mut chosen: Vec<&Descriptor> = Vec::new();
-    for wanted in platforms {
-        let alike = all.iter().copied();
-        let alike: Vec<&Descriptor> = alike
-            .filter(|one| is_platform(wanted, &one.platform()))
-            .collect();
-        let exact = alike.iter().copied();
-        let exact: Vec<&Descriptor> = exact.filter(|one| one.platform() == *wanted).collect();
-        let one = match (exact.as_slice(), alike.as_slice()) {
-            ([one], _) | (_, [one]) => *one,
-            (_, []) => {
-                return Err(ImageError::OtherPlatform {
-                    wanted: wanted.clone(),
-                    found: names(&all),
-                });
-            }
-            (_, alike) => return Err(several(alike)),
-        };
-        if !chosen.iter().any(|chosen| chosen.digest == one.digest) {
-            chosen.push(one);
-        }
-    }
-    Ok(chosen)
-}
-
-fn names(among: &[&Descriptor]) -> String {
-    let names = among.iter().map(|one| match one.platform() {
-        platform if platform.is_empty() => one.digest.clone(),
-        platform => platform,
-    });
-    names.collect::<Vec<_>>().join(", ")
+    let names: Vec<String> = found.iter().map(Descriptor::name).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let chosen = descriptor::choose(&names, &[], platforms)?;
+    Ok(chosen.into_iter().map(|at| &found[at]).collect())
 }
 
 /// The image of a manifest, with its config.
@@ -201,11 +157,4 @@ fn image(client: &Client<'_>, document: &Document) -> Result<RawImage, ImageErro
         config,
         config_bytes,
     })
-}
-
-fn malformed(part: &str, problem: &str) -> ImageError {
-    ImageError::Malformed {
-        part: part.to_owned(),
-        problem: problem.to_owned(),
-    }
 }

@@ -14,12 +14,12 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, RequestBuilder, Response, Url};
 
 use super::attempts::Failure;
-use super::background::Background;
 use super::reference::is_loopback;
 use super::{Access, Reference, RegistryError};
 use crate::error::{IoContext, IoError};
 use crate::monitor::Monitor;
 use crate::source::image::ImageError;
+use crate::source::image::background::Background;
 
 /// How long a connection may take, and how long nothing may come.
 const CONNECT: Duration = Duration::from_secs(30);
@@ -139,7 +139,7 @@ impl Transport {
         request: RequestBuilder,
         monitor: &dyn Monitor,
     ) -> Result<Response, Failure> {
-        let answer = self.runtime.wait(monitor, SILENCE, request.send())?;
+        let answer = self.runtime.wait_for(monitor, SILENCE, request.send())?;
         received(url, answer)
     }
 
@@ -163,7 +163,7 @@ impl Transport {
         response: &mut Response,
         monitor: &dyn Monitor,
     ) -> Result<Option<Bytes>, Failure> {
-        let chunk = self.runtime.wait(monitor, SILENCE, response.chunk())?;
+        let chunk = self.runtime.wait_for(monitor, SILENCE, response.chunk())?;
         received(url, chunk)
     }
 

@@ -1,0 +1,74 @@
+//! Waiting for answers on a runtime of their own, without missing a stop.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::runtime::{Handle, Runtime};
+use tokio::time::timeout;
+
+use crate::error::Cancelled;
+use crate::monitor::Monitor;
+
+/// How often a wait looks whether it should stop. An engine may prepare an export for minutes
+/// before its first byte, so that the monitor stops it, and no clock.
+const TICK: Duration = Duration::from_millis(50);
+
+/// The runtime in which a client works. Dropped, it waits for nothing: an engine or a registry that
+/// hangs must not keep the program from ending.
+pub(super) struct Background {
+    handle: Handle,
+    runtime: Option<Runtime>,
+}
+
+impl Background {
+    pub(super) fn start() -> io::Result<Self> {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(1).enable_all().build()?;
+        Ok(Self {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        })
+    }
+
+    /// What runs in it.
+    pub(super) const fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Waits for an answer, looking now and then whether to stop.
+    pub(super) fn wait<T>(
+        &self,
+        monitor: &dyn Monitor,
+        answer: impl Future<Output = T>,
+    ) -> Result<T, Cancelled> {
+        self.handle.block_on(async {
+            tokio::pin!(answer);
+            loop {
+                match timeout(TICK, &mut answer).await {
+                    Ok(value) => return Ok(value),
+                    Err(_) if monitor.is_cancelled() => return Err(Cancelled),
+                    Err(_) => {}
+                }
+            }
+        })
+    }
+
+    /// Waits for an answer, up to `limit`; nothing if it takes longer.
+    pub(super) fn wait_for<T>(
+        &self,
+        monitor: &dyn Monitor,
+        limit: Duration,
+        answer: impl Future<Output = T>,
+    ) -> Result<Option<T>, Cancelled> {
+        let answer = async { timeout(limit, answer).await.ok() };
+        self.wait(monitor, answer)
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
