@@ -1,7 +1,9 @@
 //! `verify --restore`, and restoring by hand: an archive gives back everything it was made of.
 
 mod by_hand;
+mod forms;
 mod images;
+mod machine;
 mod source;
 pub(crate) mod whole;
 

@@ -369,15 +369,25 @@ pub(super) fn no_verdict(error: GitError) -> RestoreError {
     }
 }
 
-/// Whether git ended because of the machine that it runs on: killed, or without room.
+/// Whether git ended because of the machine that it runs on: killed, or without room. It does not
+/// always say why a file could not be written.
 fn is_of_the_machine(status: &str, stderr: &str) -> bool {
-    const CAUSES: [&str; 6] = [
+    const CAUSES: [&str; 15] = [
         "No space left on device",
         "Disk quota exceeded",
         "File too large",
         "Out of memory",
         "Permission denied",
         "Too many open files",
+        "cannot write",
+        "could not write",
+        "couldn't write",
+        "failed to write",
+        "unable to write",
+        "write error",
+        "cannot create",
+        "could not create",
+        "unable to create",
     ];
     status.starts_with("signal") || CAUSES.iter().any(|cause| stderr.contains(cause))
 }

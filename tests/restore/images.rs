@@ -58,7 +58,7 @@ fn another_image_than_recorded_is_found() {
 }
 
 /// Restores with the engine that is there.
-fn restored_in_engine(archive: &Path) -> String {
+pub(super) fn in_engine(archive: &Path) -> String {
     let mut command = dhfpack();
     if let Some(engine) = std::env::var_os("DOCKER_HOST") {
         command.env("DOCKER_HOST", engine);
@@ -83,7 +83,7 @@ fn an_image_is_loaded_and_removed_again_unless_it_was_there_before() {
     let loaded = format!("loaded: the engine calls it {id}");
 
     assert_eq!(engine::image(&id), None);
-    assert!(restored_in_engine(&archive).contains(&loaded));
+    assert!(in_engine(&archive).contains(&loaded));
     assert_eq!(engine::image(&id), None, "it was left behind");
 
     // Without a name, and then with one.
@@ -97,13 +97,13 @@ fn an_image_is_loaded_and_removed_again_unless_it_was_there_before() {
         .status();
     assert!(pack.unwrap().success());
     let _image = engine::load(&tar, &id);
-    assert!(restored_in_engine(&archive).contains(&loaded));
+    assert!(in_engine(&archive).contains(&loaded));
     assert_eq!(engine::image(&id), Some(id.clone()), "it was taken away");
     let name = format!("dhfpack-test-kept:{}", std::process::id());
     let tagged = Command::new("docker").args(["tag", &id, &name]).status();
     assert!(tagged.unwrap().success());
     let _name = Loaded::removed_in_the_end(&name);
-    assert!(restored_in_engine(&archive).contains(&loaded));
+    assert!(in_engine(&archive).contains(&loaded));
     assert_eq!(engine::image(&name), Some(id), "it was taken away");
 }
 
