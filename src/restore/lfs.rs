@@ -6,54 +6,14 @@ use std::fs;
 use super::listed::Listed;
 use super::source::{Checkout, no_verdict};
 use super::{RestoreError, Restored};
-use crate::digest::Sha256;
 use crate::error::IoContext;
 use crate::finding::{Code, Finding};
 use crate::manifest::Manifest;
 use crate::monitor::Task;
-use crate::source::git::{FileKind, Mirror};
+use crate::source::git::{FileKind, LfsPointer, Mirror};
 
-/// A pointer has fewer bytes than this (Git LFS specification, version 1).
-const LIMIT: u64 = 1024;
-/// The names that the specification has had.
-const VERSIONS: [&str; 3] = [
-    "https://git-lfs.github.com/spec/v1",
-    "https://hawser.github.com/spec/v1",
-    "http://git-media.io/v/2",
-];
 /// How many missing objects are named one by one.
 const MOST_SHOWN: usize = 20;
-
-/// What a pointer says of the file that it stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Pointer {
-    oid: Sha256,
-    size: u64,
-}
-
-impl Pointer {
-    fn parse(content: &[u8]) -> Option<Self> {
-        if content.len() as u64 >= LIMIT {
-            return None;
-        }
-        let text = std::str::from_utf8(content).ok()?.trim();
-        let mut lines = text.lines().filter(|line| !line.is_empty());
-        let version = lines.next()?.strip_prefix("version ")?;
-        if !VERSIONS.contains(&version) {
-            return None;
-        }
-        let mut lines = lines.skip_while(|line| line.starts_with("ext-"));
-        let oid = lines.next()?.strip_prefix("oid sha256:")?.parse().ok()?;
-        let size: i64 = lines.next()?.strip_prefix("size ")?.parse().ok()?;
-        let size = u64::try_from(size).ok()?;
-        lines.next().is_none().then_some(Self { oid, size })
-    }
-
-    /// An empty file needs no object.
-    fn is_empty(self) -> bool {
-        self.size == 0 && self.oid == Sha256::of(b"")
-    }
-}
 
 /// Checks that the archive has every object that the histories point to, and puts those of the
 /// files that are checked out back into them.
@@ -66,7 +26,7 @@ pub(super) fn restore(
     restored: &mut Restored,
 ) -> Result<(), RestoreError> {
     let folder = manifest.source.lfs.as_ref().map(|lfs| lfs.folder.as_str());
-    let object = |pointer: &Pointer| {
+    let object = |pointer: &LfsPointer| {
         let oid = pointer.oid.to_string();
         let path = format!("{}/{}/{}/{oid}", folder?, &oid[..2], &oid[2..4]);
         let file = listed.file(&path)?;
@@ -74,13 +34,13 @@ pub(super) fn restore(
     };
     let mut named = BTreeSet::new();
     for mirror in mirrors.values() {
-        let looked = mirror.small_files(LIMIT, task, &mut |content| {
-            named.extend(Pointer::parse(content));
+        let looked = mirror.small_files(LfsPointer::LIMIT, task, &mut |content| {
+            named.extend(LfsPointer::parse(content));
         });
         looked.map_err(no_verdict)?;
     }
     named.retain(|pointer| !pointer.is_empty());
-    let missing: Vec<&Pointer> = named.iter().filter(|one| object(one).is_none()).collect();
+    let missing: Vec<&LfsPointer> = named.iter().filter(|one| object(one).is_none()).collect();
     for pointer in missing.iter().take(MOST_SHOWN) {
         restored.findings.push(Finding::whole(
             Code::LfsObjectMissing,
@@ -116,7 +76,7 @@ fn put_back_into(
     checkout: &Checkout,
     mirrors: &BTreeMap<String, Mirror>,
     listed: &Listed<'_>,
-    object: &dyn Fn(&Pointer) -> Option<String>,
+    object: &dyn Fn(&LfsPointer) -> Option<String>,
     task: &Task<'_>,
 ) -> Result<u64, RestoreError> {
     let Some(mirror) = mirrors.get(&checkout.bundle) else {
@@ -125,14 +85,16 @@ fn put_back_into(
     let mut objects = mirror.objects().map_err(no_verdict)?;
     let mut count = 0;
     for file in &checkout.files {
-        if !matches!(file.kind, FileKind::File | FileKind::Executable) || file.size >= LIMIT {
+        if !matches!(file.kind, FileKind::File | FileKind::Executable)
+            || file.size >= LfsPointer::LIMIT
+        {
             continue;
         }
         let mut content = Vec::new();
         objects
             .copy(&file.object, &mut content)
             .map_err(no_verdict)?;
-        let path = Pointer::parse(&content).and_then(|pointer| object(&pointer));
+        let path = LfsPointer::parse(&content).and_then(|pointer| object(&pointer));
         // Where the system cannot express a name, the file lies under another; it was proved
         // to be there by its tree.
         let (Some(path), Ok(name)) = (path, std::str::from_utf8(&file.path)) else {
@@ -144,27 +106,4 @@ fn put_back_into(
         count += 1;
     }
     Ok(count)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pointer_is_read_and_what_is_almost_one_is_not() {
-        let oid = Sha256::of(b"x");
-        let good = format!("version {}\noid sha256:{oid}\nsize 1\n", VERSIONS[0]);
-        assert_eq!(
-            Pointer::parse(good.as_bytes()),
-            Some(Pointer { oid, size: 1 })
-        );
-        for text in [
-            good.replace("size 1", "size -1"),
-            good.replace("spec/v1", "spec/v9"),
-            good.clone() + "more\n",
-            format!("{good}{}", "\n".repeat(1024)),
-        ] {
-            assert_eq!(Pointer::parse(text.as_bytes()), None, "{text}");
-        }
-    }
 }

@@ -2,8 +2,6 @@
 
 use crate::digest::Sha256;
 
-/// A pointer has fewer bytes than this.
-pub(super) const LIMIT: u64 = 1024;
 /// The URLs that have named the specification: today's, and those from before its release, which
 /// `git lfs` reads still.
 const VERSIONS: [&str; 3] = [
@@ -13,7 +11,7 @@ const VERSIONS: [&str; 3] = [
 ];
 
 /// What stands in a repository for a file that is kept by Git LFS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LfsPointer {
     /// The digest of the file's bytes.
     pub oid: Sha256,
@@ -22,12 +20,20 @@ pub struct LfsPointer {
 }
 
 impl LfsPointer {
+    /// A pointer has fewer bytes than this.
+    pub const LIMIT: u64 = 1024;
+
+    /// An empty file needs no object.
+    pub fn is_empty(&self) -> bool {
+        self.size == 0 && self.oid == Sha256::of(b"")
+    }
+
     /// Reads a file's content; none if it is no pointer.
     ///
     /// What `git lfs` replaces on a checkout has to count: besides the canonical form, it takes
     /// white space around, lines that end in a carriage return, and empty lines.
     pub fn parse(content: &[u8]) -> Option<Self> {
-        if content.len() as u64 >= LIMIT {
+        if content.len() as u64 >= Self::LIMIT {
             return None;
         }
         let text = std::str::from_utf8(content).ok()?.trim();

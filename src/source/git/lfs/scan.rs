@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::Stdio;
 
-use super::{LfsObjects, LfsPointer, pointer};
+use super::{LfsObjects, LfsPointer};
 use crate::monitor::Task;
 use crate::source::git::Mirror;
 use crate::source::git::command::Process;
@@ -38,7 +38,7 @@ impl Mirror {
             .args(["rev-list", "--objects", "--filter-provided-objects"])
             .arg(format!(
                 "--filter=combine:object:type=blob+blob:limit={}",
-                pointer::LIMIT
+                LfsPointer::LIMIT
             ))
             .args([commit, "--"]);
         let mut list = Process::start(command, "listing the small files of the history")?;
@@ -113,7 +113,7 @@ fn parse_head(line: &[u8]) -> Result<(u64, &[u8]), GitError> {
     let (id, kind, size) = (word(), word(), word());
     let size = size.and_then(|size| size.parse().ok());
     match (id, kind, size) {
-        (Some(id), Some("blob"), Some(size)) if is_object_id(id) && size < pointer::LIMIT => {
+        (Some(id), Some("blob"), Some(size)) if is_object_id(id) && size < LfsPointer::LIMIT => {
             Ok((size, parts.next().unwrap_or_default()))
         }
         (Some(id), Some("missing"), None) => Err(GitError::MissingObject {
