@@ -164,14 +164,12 @@ impl Writer<'_> {
     /// The source given on the command line, or the configured one from the checkout's folder.
     fn image_source(&self, config: &ImageConfig) -> Result<ImageSource, image::ImageError> {
         let locations = &self.request.locations;
-        let source = match locations.images.get(&config.name) {
-            Some(given) => given.parse()?,
-            None => {
-                let configured = self.inputs.config().with_version(&config.source);
-                configured
-                    .parse::<ImageSource>()?
-                    .below(&self.inputs.folder)
-            }
+        let source = if let Some(given) = locations.images.get(&config.name) {
+            given.parse()?
+        } else {
+            let configured = self.inputs.config().with_version(&config.source);
+            let configured: ImageSource = configured.parse()?;
+            configured.below(&self.inputs.folder)
         };
         Ok(match source {
             ImageSource::Registry(image) => ImageSource::Registry(RegistryImage {

@@ -7,3 +7,4 @@ pub(crate) mod image;
 pub(crate) mod registry;
 pub(crate) mod release;
 pub(crate) mod small;
+pub(crate) mod stand_in;

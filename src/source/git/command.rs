@@ -176,8 +176,8 @@ impl Process {
         self.child.stdout.take().ok_or_else(|| self.taken())
     }
 
-    /// The process's standard output; waiting for it breaks off with [`Cancelled`] inside its
-    /// error once the task is stopped.
+    /// The process's standard output; waiting for it breaks off with
+    /// [`Cancelled`](crate::error::Cancelled) inside its error once the task is stopped.
     pub(super) fn patient_stdout<'t>(
         &mut self,
         task: &'t Task<'_>,

@@ -106,7 +106,7 @@ impl Client {
     pub(super) async fn connect(address: Address) -> Result<Self, EngineError> {
         let client = Self {
             address,
-            version: API_DEFAULT_VERSION.clone(),
+            version: *API_DEFAULT_VERSION,
         };
         let docker = within(client.small(None)?.negotiate_version()).await?;
         Ok(Self {

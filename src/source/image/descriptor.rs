@@ -252,7 +252,7 @@ impl Listed {
 }
 
 /// Which of the images present, given by platform, are one for each platform wanted; where none
-/// is wanted, the only one.
+/// is wanted, the only one. They are in the order in which they are wanted.
 pub(super) fn choose(
     present: &[&str],
     absent: &[String],
@@ -285,13 +285,13 @@ pub(super) fn choose(
         let alike = all.iter().filter(|at| is_platform(wanted, present[**at]));
         let alike: Vec<usize> = alike.copied().collect();
         match (exact.as_slice(), alike.as_slice()) {
+            // Two wanted may be one: a platform, and its variant.
+            ([only], _) | (_, [only]) if chosen.contains(only) => {}
             ([only], _) | (_, [only]) => chosen.push(*only),
             (_, []) => return Err(not_there(present, absent, wanted)),
             (_, found) => return Err(several(found)),
         }
     }
-    chosen.sort_unstable();
-    chosen.dedup();
     Ok(chosen)
 }
 

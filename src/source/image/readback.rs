@@ -335,3 +335,19 @@ impl Read for Hashing<'_, '_, '_> {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_of_several_frames_is_unpacked_to_its_end() {
+        let level = ruzstd::encoding::CompressionLevel::Fastest;
+        let pack = |text: &[u8]| ruzstd::encoding::compress_to_vec(text, level);
+        let packed = [pack(b"one "), pack(b"two")].concat();
+        let mut packed = &packed[..];
+        let mut unpacked = plain("a layer", &mut packed).unwrap();
+        let (found, _) = Sha256::of_reader(&mut unpacked).unwrap();
+        assert_eq!(found, Sha256::of(b"one two"));
+    }
+}

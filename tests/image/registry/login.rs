@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use super::super::fails;
 use super::fetch_as;
 use crate::support::image::{TestImage, gzip};
-use crate::support::registry::{Door, PASSWORD, Registry, Reply, StandIn, Storage, USER, has};
+use crate::support::registry::{Door, PASSWORD, Registry, Storage, USER, has};
+use crate::support::stand_in::{Reply, StandIn};
 
 fn password(password: &str) -> Access {
     Access {

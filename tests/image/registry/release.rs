@@ -9,10 +9,9 @@ use dhfpack::digest::Sha256;
 use dhfpack::manifest::Manifest;
 use tempfile::TempDir;
 
-use crate::support::registry::{
-    DOMAIN, Door, PASSWORD, Storage, USER, entries_of, has, proxy_to, run,
-};
+use crate::support::registry::{DOMAIN, Door, PASSWORD, Storage, USER, entries_of, has, run};
 use crate::support::release::{NAME, Product, told};
+use crate::support::stand_in::proxy_to;
 
 /// `build` with the image of the sample from `source`, in an environment of its own.
 fn build(product: &Product, source: &str, output: &TempDir) -> Command {
