@@ -200,13 +200,20 @@ fn containerd(listed: &[&str], present: &[&str]) -> FakeEngine {
             "Descriptor": descriptor(MANIFEST, &manifest(&image(architecture))),
             "Available": present.contains(architecture),
             "Kind": "image",
-            "ImageData": { "Platform": platform(architecture) },
+            "Size": { "Total": 4000, "Content": 2000 },
+            "ImageData": {
+                "Platform": platform(architecture),
+                "Containers": [],
+                "Size": { "Unpacked": 2000 },
+            },
         })
     });
     let mut manifests: Vec<Value> = manifests.collect();
     manifests.push(json!({
         "ID": digest(b"{}"), "Descriptor": descriptor(MANIFEST, b"{}"),
         "Available": true, "Kind": "attestation",
+        "Size": { "Total": 2, "Content": 2 },
+        "AttestationData": { "For": digest(b"{}") },
     }));
     let inspected = json!({ "Id": id, "RepoDigests": [], "Size": 4000, "Manifests": manifests });
     let version = json!({ "ApiVersion": "1.48" });
@@ -217,7 +224,7 @@ fn containerd(listed: &[&str], present: &[&str]) -> FakeEngine {
             inspected.to_string().into_bytes(),
         ),
         (
-            format!("/v1.48/images/{id}/get"),
+            format!("/images/{id}/get"),
             tar_of(&export(listed, present)),
         ),
     ];
@@ -231,7 +238,7 @@ fn containerd(listed: &[&str], present: &[&str]) -> FakeEngine {
             })
             .collect();
         pages.push((
-            format!("/v1.48/images/{id}/get?platform={escaped}"),
+            format!("/images/{id}/get?platform={escaped}"),
             tar_of(&image(architecture).hybrid(gzip)),
         ));
     }
@@ -280,6 +287,40 @@ fn an_engine_with_the_containerd_store_is_asked_for_each_platform() {
     let none = containerd(&all, &[]);
     let told = fails(|into| from_engine(&none, &[], into));
     assert!(told.contains("no image is there"), "{told}");
+}
+
+#[test]
+fn what_an_engine_says_besides_or_leaves_out_hinders_no_export() {
+    let id = format!("sha256:{}", image("amd64").id());
+    let tar = tar_of(&image("amd64").hybrid(gzip));
+    let with = |inspected: &Value| {
+        let pages = vec![
+            ("/version".to_owned(), b"{\"ApiVersion\":\"1.48\"}".to_vec()),
+            (
+                "/v1.48/images/x/json?manifests=1".to_owned(),
+                inspected.to_string().into_bytes(),
+            ),
+            (format!("/images/{id}/get"), tar.clone()),
+        ];
+        FakeEngine::start(Sha256::of(b""), Answer::Pages(pages))
+    };
+    for inspected in [
+        json!({ "Id": id }),
+        json!({
+            "Id": id, "Size": -1, "RepoTags": null, "RepoDigests": null,
+            "GraphDriver": { "New": [] }, "RootFS": {}, "Created": 7,
+            "Identity": { "Signature": [{ "SignatureType": "of-tomorrow" }] },
+            "Manifests": [{ "Kind": "of-tomorrow", "Descriptor": {} }],
+        }),
+    ] {
+        let into = TempDir::new().unwrap();
+        let fetched = from_engine(&with(&inspected), &[], into.path()).unwrap();
+        assert_eq!(fetched.images[0].id, image("amd64").id());
+    }
+
+    let endless = with(&json!({ "Id": id, "Comment": "x".repeat(5 << 20) }));
+    let told = fails(|into| from_engine(&endless, &[], into));
+    assert!(told.contains("the connection broke"), "{told}");
 }
 
 #[test]

@@ -2,23 +2,31 @@
 //!
 //! bollard's own ways lack what an archive needs: each answer bounded, TLS that trusts the one
 //! authority that Docker's client is given and no other, `ssh` without prompts, and a query that
-//! it does not know yet, for a platform.
+//! it does not know yet, for a platform. What an engine says of an image is read here too: bollard
+//! understands no answer that has a new kind of something, or lacks a field of its interface's
+//! description, and an export depends on few of them.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
 use bollard::errors::Error as BollardError;
-use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker};
-use hyper::body::Incoming;
+use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker, body_full};
+use bytes::Bytes;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::{Response, Uri};
 use hyper_util::rt::TokioIo;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
 use thiserror::Error;
 use tokio::io::AsyncReadExt;
 
 use super::address::{Address, Stream};
 use super::config::LARGEST_JSON;
+use super::inspect::Inspected;
 
 /// From this version of the engine's interface on, an export can be asked for by platform, and an
 /// image's platforms.
@@ -28,6 +36,14 @@ const WITH_PLATFORMS: (usize, usize) = (1, 48);
 const LONGEST: Duration = Duration::from_hours(7 * 24);
 /// How long an answer may take that needs no preparation.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// What of an image's name stands in a path as it is.
+const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'-');
 /// How long what `ssh` has to say may take, once the connection is gone.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -94,6 +110,12 @@ impl From<BollardError> for EngineError {
     }
 }
 
+/// What an engine says when it refuses.
+#[derive(Default, Deserialize)]
+struct Refusal {
+    message: String,
+}
+
 /// An engine that answered.
 #[derive(Clone)]
 pub(super) struct Client {
@@ -108,7 +130,7 @@ impl Client {
             address,
             version: *API_DEFAULT_VERSION,
         };
-        let docker = within(client.small(None)?.negotiate_version()).await?;
+        let docker = within(client.small()?.negotiate_version()).await?;
         Ok(Self {
             version: docker.client_version(),
             ..client
@@ -116,13 +138,47 @@ impl Client {
     }
 
     /// Whether the engine can be asked for an image's platforms, and for one of them.
-    pub(super) fn knows_platforms(&self) -> bool {
+    fn knows_platforms(&self) -> bool {
         (self.version.major_version, self.version.minor_version) >= WITH_PLATFORMS
     }
 
-    /// For requests with small answers, with `query` added to each; to be asked [`within`] a time.
-    pub(super) fn small(&self, query: Option<&str>) -> Result<Docker, EngineError> {
-        self.docker(query, LARGEST_JSON)
+    /// What the engine knows of an image, and of its platforms where it can be asked for them.
+    pub(super) async fn inspect(&self, name: &str) -> Result<Inspected, EngineError> {
+        let name = utf8_percent_encode(name, IN_A_PATH);
+        let path = format!("/v{}/images/{name}/json", self.version);
+        let query = self.knows_platforms().then_some("manifests=1");
+        let answer = tokio::time::timeout(PATIENCE, self.get(&path, query)).await;
+        let answer = answer.map_err(|_| EngineError::Timeout)??;
+        serde_json::from_slice(&answer).map_err(|error| EngineError::Answer(error.to_string()))
+    }
+
+    /// A small answer, as it came.
+    async fn get(&self, path: &str, query: Option<&str>) -> Result<Vec<u8>, EngineError> {
+        let mut request = BollardRequest::new(body_full(Bytes::new()));
+        let uri = path.parse::<Uri>();
+        *request.uri_mut() = uri.map_err(|error| EngineError::Answer(error.to_string()))?;
+        let (head, mut body) = ask(&self.address, request, query, LARGEST_JSON)
+            .await?
+            .into_parts();
+        let mut bytes = Vec::new();
+        while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            if let Ok(data) = frame?.into_data() {
+                bytes.extend_from_slice(&data);
+            }
+        }
+        if head.status.is_success() {
+            return Ok(bytes);
+        }
+        let said: Refusal = serde_json::from_slice(&bytes).unwrap_or_default();
+        Err(EngineError::Refused {
+            status: head.status.as_u16(),
+            message: said.message,
+        })
+    }
+
+    /// For requests with small answers; to be asked [`within`] a time.
+    pub(super) fn small(&self) -> Result<Docker, EngineError> {
+        self.docker(None, LARGEST_JSON)
     }
 
     /// For requests whose answers have any size and may take any time to begin.

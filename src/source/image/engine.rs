@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::address::Address;
 use super::background::Background;
 use super::canonical::Canonical;
-use super::client::{Client, EngineError, within};
+use super::client::{Client, EngineError};
 use super::docker_tar::{self, Choice};
 use super::inspect::{Export, Inspected};
 use super::{Fetched, ImageError};
@@ -98,9 +98,7 @@ fn inspect(
     runtime: &Background,
     monitor: &dyn Monitor,
 ) -> Result<Inspected, ImageError> {
-    let query = client.knows_platforms().then_some("manifests=1");
-    let answer = async { within(client.small(query)?.inspect_image(reference)).await };
-    let image = runtime.wait(monitor, answer)?.map(Inspected);
+    let image = runtime.wait(monitor, client.inspect(reference))?;
     image.map_err(|error| match error {
         EngineError::Refused { status: 404, .. } => ImageError::NoImage {
             address: address.to_owned(),

@@ -99,15 +99,14 @@ impl Engine {
         parts: &Parts,
         task: &Task<'_>,
     ) -> Result<Option<Known>, ImageError> {
-        let answer = async { within(self.client.small(None)?.inspect_image(name)).await };
-        let image = match self.runtime.wait(task.monitor(), answer)? {
+        let image = match self.runtime.wait(task.monitor(), self.client.inspect(name))? {
             Ok(image) => image,
             Err(EngineError::Refused { status: 404, .. }) => return Ok(None),
             Err(error) => return Err(self.not_loaded(parts, &error.to_string())),
         };
         Ok(Some(Known {
-            id: super::config::digest("the engine's answer", &image.id.unwrap_or_default())?,
-            has_name: image.repo_tags.is_some_and(|tags| !tags.is_empty()),
+            id: image.id()?,
+            has_name: image.has_name(),
         }))
     }
 
@@ -193,14 +192,8 @@ impl Drop for Temporary<'_> {
     fn drop(&mut self) {
         let options = RemoveImageOptionsBuilder::default().noprune(true).build();
         let client = &self.engine.client;
-        let removal = async {
-            within(
-                client
-                    .small(None)?
-                    .remove_image(self.name, Some(options), None),
-            )
-            .await
-        };
+        let removal =
+            async { within(client.small()?.remove_image(self.name, Some(options), None)).await };
         // It may not be there, and a name left behind does no harm but to tidiness.
         let _ = self
             .engine
