@@ -70,8 +70,8 @@ impl TomlText {
     ) -> TomlError {
         TomlError {
             file: self.name.clone(),
-            message,
-            source_code: NamedSource::new(&self.name, self.text.clone()),
+            message: without_passwords(&message),
+            source_code: NamedSource::new(&self.name, without_passwords(&self.text)),
             span: span.map(SourceSpan::from),
             help,
         }
@@ -106,6 +106,31 @@ impl TomlText {
         }
         span
     }
+}
+
+/// A text with an asterisk for each byte of the passwords and tokens in its URLs, so that places in
+/// it stay where they are: what is shown of a file ends up in the log of a CI service.
+fn without_passwords(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        shown.push_str(before);
+        shown.push_str("://");
+        let end = after.find(|c: char| c == '/' || c.is_whitespace());
+        let authority = &after[..end.unwrap_or(after.len())];
+        let user_info = authority.rsplit_once('@').map_or("", |(user, _)| user);
+        let open = match user_info.split_once(':') {
+            Some((user, _)) => user.len() + 1,
+            // Often a token; for ssh it is a name such as `git`.
+            None if before.ends_with("http") || before.ends_with("https") => 0,
+            None => user_info.len(),
+        };
+        shown.push_str(&user_info[..open]);
+        shown.extend(user_info[open..].bytes().map(|_| '*'));
+        rest = &after[user_info.len()..];
+    }
+    shown.push_str(rest);
+    shown
 }
 
 /// For "unknown field `a`, expected one of `b`, `c`": the one most like it.
@@ -146,6 +171,27 @@ mod tests {
         let second = [slot[0], slot[1], Step::Key("files"), Step::Index(1)];
         assert_eq!(text.place(&second), "a.toml:8");
         assert_eq!(text.place(&[Step::Key("none")]), "a.toml");
+    }
+
+    #[test]
+    fn passwords_in_urls_are_hidden_and_nothing_moves() {
+        for (text, shown) in [
+            (
+                "a = \"https://ci:p@ß@h/x@y\"",
+                "a = \"https://ci:****@h/x@y\"",
+            ),
+            (
+                "https://token@h\nssh://git@h",
+                "https://*****@h\nssh://git@h",
+            ),
+            (
+                "ssh://ci:pw@h:22/a http://h/@b ://",
+                "ssh://ci:**@h:22/a http://h/@b ://",
+            ),
+        ] {
+            assert_eq!(without_passwords(text), shown);
+            assert_eq!(shown.len(), text.len());
+        }
     }
 
     #[test]

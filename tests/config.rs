@@ -296,3 +296,17 @@ fn an_image_folder_or_repository_that_is_not_configured_is_named() {
     let message = small.failure(["--folder", "ci=/tmp"], 2);
     tells(&message, &["no folder named `ci`", "add a [[folder]]"]);
 }
+
+#[test]
+fn a_password_in_a_url_is_refused_and_not_shown() {
+    for tables in [
+        "[source]\nremote = \"https://ci:s3cret@host/a.git\"\n",
+        "[source]\nremote = \"https://ci:s3cret@host/a.git\" oops\n",
+        "[source]\nremotely = \"https://ci:s3cret@host/a.git\"\n",
+        "[[image]]\nname = \"a\"\nsource = \"https://ci:s3cret@host/a\"\n",
+    ] {
+        let told = Small::new(tables).release().failure::<&str>([], 2);
+        tells(&told, &["dhfpack.toml", "https://ci:******@host/a"]);
+        assert!(!told.contains("s3cret"), "{told}");
+    }
+}

@@ -11,3 +11,4 @@ mod mirror;
 mod signature;
 mod source_tree;
 mod submodules;
+mod together;

@@ -227,8 +227,31 @@ fn is_file(url: &str) -> bool {
 
 /// What stands before the host of a web address is a secret; ssh needs its user name.
 fn shown(url: &str) -> String {
-    if url.starts_with("http") {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or(rest);
+    let has_password = authority
+        .rsplit_once('@')
+        .is_some_and(|(user, _)| user.contains(':'));
+    if url.starts_with("http") || has_password {
         return without_userinfo(url);
     }
     url.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_recorded_without_its_password() {
+        for (url, expected) in [
+            ("https://token@h/a", "https://h/a"),
+            ("ssh://ci:secret@h/a", "ssh://h/a"),
+            ("ssh://git@h/a", "ssh://git@h/a"),
+            ("git@h:a", "git@h:a"),
+            ("../a", "../a"),
+        ] {
+            assert_eq!(shown(url), expected);
+        }
+    }
 }

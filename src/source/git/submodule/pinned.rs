@@ -58,6 +58,7 @@ pub(super) fn from_url(
         fetched = mirror.fetch(url.as_ref(), &EVERYTHING, &task);
     }
     fetched.map_err(|error| without_password(error, url))?;
+    mirror.remember(url)?;
     if is_shallow(&mirror.git_dir)? {
         return Err(GitError::Shallow {
             repository: mirror.name,
@@ -115,6 +116,14 @@ fn quoted(path: &Path) -> Vec<u8> {
 }
 
 impl Mirror {
+    /// Keeps where it came from, as a clone does: Git LFS objects come from there too.
+    fn remember(&self, url: &str) -> Result<(), GitError> {
+        let mut command = self.command();
+        command.args(["config", "remote.origin.url", url]);
+        let kept = Process::start(command, "keeping a submodule's URL")?.finish();
+        kept.map_err(|error| without_password(error, url))
+    }
+
     fn fetch(
         &self,
         location: &std::ffi::OsStr,
