@@ -48,7 +48,7 @@ impl TomlText {
         toml::from_str(&self.text).map_err(|error| {
             let message = error.message().to_owned();
             let help = suggestion(&message);
-            Box::new(self.error_at(message, error.span(), help))
+            Box::new(self.error_at(&message, error.span(), help))
         })
     }
 
@@ -59,18 +59,18 @@ impl TomlText {
         message: String,
         help: Option<String>,
     ) -> Box<TomlError> {
-        Box::new(self.error_at(message, self.locate(steps), help))
+        Box::new(self.error_at(&message, self.locate(steps), help))
     }
 
     fn error_at(
         &self,
-        message: String,
+        message: &str,
         span: Option<Range<usize>>,
         help: Option<String>,
     ) -> TomlError {
         TomlError {
             file: self.name.clone(),
-            message: without_passwords(&message),
+            message: without_passwords(message),
             source_code: NamedSource::new(&self.name, without_passwords(&self.text)),
             span: span.map(SourceSpan::from),
             help,

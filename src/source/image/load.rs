@@ -99,7 +99,10 @@ impl Engine {
         parts: &Parts,
         task: &Task<'_>,
     ) -> Result<Option<Known>, ImageError> {
-        let image = match self.runtime.wait(task.monitor(), self.client.inspect(name))? {
+        let image = match self
+            .runtime
+            .wait(task.monitor(), self.client.inspect(name))?
+        {
             Ok(image) => image,
             Err(EngineError::Refused { status: 404, .. }) => return Ok(None),
             Err(error) => return Err(self.not_loaded(parts, &error.to_string())),
