@@ -54,7 +54,7 @@ pub(super) fn get(
         .spawn()
         .map_err(|error| fail(format!("cannot be started: {error}")))?;
     let said = converse(&mut child, server, monitor);
-    if said.is_err() {
+    if !matches!(said, Ok(Said::Login(_) | Said::Failed(_))) {
         // It may have ended by itself.
         let _ = child.kill();
         let _ = child.wait();
@@ -89,24 +89,32 @@ fn converse(child: &mut Child, server: &str, monitor: &dyn Monitor) -> Result<Sa
         read.is_some_and(|read| read.is_ok()).then_some(bytes)
     });
     let until = Instant::now() + PATIENCE;
-    while !reader.is_finished() {
+    let mut heard = None;
+    let mut reader = Some(reader);
+    // One that has closed its output may still go on for ever.
+    let status = loop {
+        if let Some(ended) = reader.take_if(|reader| reader.is_finished()) {
+            let bytes = ended.join().unwrap_or_default().unwrap_or_default();
+            if bytes.len() as u64 > LONGEST {
+                return Ok(Said::Nothing("says far too much"));
+            }
+            heard = Some(bytes);
+        }
+        if heard.is_some()
+            && let Some(status) = child.try_wait().transpose()
+        {
+            break status;
+        }
         if monitor.is_cancelled() {
             return Err(Cancelled);
         }
         if Instant::now() >= until {
-            let _ = child.kill();
-            let _ = child.wait();
             return Ok(Said::Nothing("does not answer"));
         }
         thread::sleep(TICK);
-    }
-    let bytes = reader.join().unwrap_or_default().unwrap_or_default();
-    if bytes.len() as u64 > LONGEST {
-        let _ = child.kill();
-        let _ = child.wait();
-        return Ok(Said::Nothing("says far too much"));
-    }
-    match child.wait() {
+    };
+    let bytes = heard.unwrap_or_default();
+    match status {
         Ok(status) if status.success() => Ok(Said::Login(bytes)),
         _ => Ok(Said::Failed(String::from_utf8_lossy(&bytes).into_owned())),
     }

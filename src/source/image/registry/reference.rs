@@ -88,17 +88,30 @@ impl FromStr for Reference {
 
     fn from_str(text: &str) -> Result<Self, RegistryError> {
         parse(text).map_err(|problem| RegistryError::Reference {
-            text: text.to_owned(),
+            text: without_login(text).to_owned(),
             problem,
         })
     }
 }
 
+/// A reference without the login that somebody wrote before its host.
+fn without_login(text: &str) -> &str {
+    let host = text.rsplit_once('/').and_then(|(host, _)| host.rfind('@'));
+    host.map_or(text, |at| &text[at + 1..])
+}
+
 fn parse(text: &str) -> Result<Reference, &'static str> {
-    let (host, rest) = text
-        .split_once('/')
-        .ok_or("it has no `/` between registry and repository")?;
+    if without_login(text) != text {
+        return Err("a login stands before its host; say it in the environment instead");
+    }
+    // Docker reads a name without a registry as one of Docker Hub. Here it is written, so that
+    // a configuration says by itself where an image comes from.
+    let hub = "it names no registry; for one of Docker Hub write docker.io/library/NAME:TAG, or docker.io/OWNER/NAME:TAG";
+    let (host, rest) = text.split_once('/').ok_or(hub)?;
     let host = host.to_ascii_lowercase();
+    if is_repository(&host) && !host.contains('.') && host != "localhost" {
+        return Err(hub);
+    }
     if !is_host(&host) {
         return Err("what stands before the first `/` is no host with an optional port");
     }
@@ -210,25 +223,51 @@ mod tests {
     fn what_could_lead_a_request_elsewhere_is_refused() {
         for text in [
             "monitor:2.4.0",
-            "host/monitor",
-            "host/../monitor:1",
-            "host/a/../b:1",
-            "host/a//b:1",
-            "host/Monitor:1",
-            "host/a:../../x",
-            "host/a:1?x=y",
-            "host/a:1#x",
-            "user@host/a:1",
-            "user:secret@host/a:1",
-            "host:0/a:1",
-            "host:99999/a:1",
+            "h.example/monitor",
+            "h.example/../monitor:1",
+            "h.example/a/../b:1",
+            "h.example/a//b:1",
+            "h.example/Monitor:1",
+            "h.example/a:../../x",
+            "h.example/a:1?x=y",
+            "h.example/a:1#x",
+            "user@h.example/a:1",
+            "user:secret@h.example/a:1",
+            "h.example:0/a:1",
+            "h.example:99999/a:1",
             "ho st/a:1",
             "/a:1",
-            "host/a@sha512:00",
-            "host/a@sha256:xyz",
-            "host/a@sha256:E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855",
+            "h.example/a@sha512:00",
+            "h.example/a@sha256:xyz",
+            "h.example/a@sha256:E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855",
         ] {
             assert!(text.parse::<Reference>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_without_a_registry_is_refused_with_the_one_to_write() {
+        for text in ["alpine:3", "library/alpine:3", "monitor", "team/a/b:1"] {
+            let told = text.parse::<Reference>().unwrap_err().to_string();
+            assert!(told.contains("docker.io/library/NAME:TAG"), "{told}");
+        }
+        for text in ["localhost/a:1", "h.example/a:1", "h:5000/a:1", "[::1]/a:1"] {
+            assert!(text.parse::<Reference>().is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_login_before_the_host_is_not_told() {
+        for text in [
+            "user:secret@h.example/a:1",
+            "https://user:secret@h.example/a:1",
+            "user:sec/ret@h.example/a:1",
+        ] {
+            let told = text.parse::<Reference>().unwrap_err().to_string();
+            assert!(
+                !told.contains("secret") && !told.contains("sec/ret") && !told.contains("user"),
+                "{told}"
+            );
         }
     }
 
