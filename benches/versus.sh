@@ -1,16 +1,17 @@
 #!/bin/bash
 # dhfpack beside stock tools, on the same made input, in one run. Prints ratios: below 1, dhfpack
-# is faster. Run: benches/versus.sh [verify] [build] [memory] [documents] [git] [image]   (default: all)
+# is faster. Run: benches/versus.sh [verify] [build] [memory] [documents] [git] [image] [registry]
+# (default: all)
 #
 # Needs about 20 GiB in BENCH_DIR (default target/bench), a Docker Engine, openssl, hyperfine and
-# GNU time; installs the last two with apt-get if it may; skopeo for the part `image`. RUNS sets the number
+# GNU time; installs the last two with apt-get if it may; skopeo for the parts `image` and `registry`, docker-registry for the latter. RUNS sets the number
 # of timed runs, COMMITS and HISTORY_MIB the size of the made history (200000 and 5120 for the largest).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 runs=${RUNS:-3}
 dir=$(mkdir -p "${BENCH_DIR:-target/bench}" && cd "${BENCH_DIR:-target/bench}" && pwd)
-parts=${*:-verify build memory documents git image}
+parts=${*:-verify build memory documents git image registry}
 dhfpack=$PWD/target/release/dhfpack
 role="Engineering SME"
 
@@ -318,6 +319,54 @@ bench_image() {
         "rm -f $dir/skopeo.tar; sync")
     echo "dhfpack build ${ours}s, skopeo copy and sha256sum ${stock}s: ratio $(ratio "$ours" "$stock") (goal 0.50)"
     rm -rf "$dir/skopeo.tar" "$dir/built"
+}
+
+# A product's image from a registry: LABEL REFERENCE
+registry_image() {
+    local repository=$dir/registry-$1.product ours speed
+    if [ ! -d "$repository" ]; then
+        mkdir -p "$repository.data"
+        small_files "$repository.data/small" 100
+        product "$repository" "registry:$2"
+    fi
+    ours=$(wall "$(build_command "$repository" "$dir/built")" "rm -rf $dir/built; mkdir $dir/built; sync")
+    speed=$(openssl_speed 1)
+    echo "layers $1: dhfpack build ${ours}s: rate $(ratio "$(python3 -c "print(2**30 / $ours)")" "$speed") of openssl speed on one core (goal 0.8)"
+    rm -rf "$dir/built"
+    mkdir "$dir/built"
+    measure_memory "build" "$(build_command "$repository" "$dir/built")"
+    rm -rf "$dir/built"
+}
+
+bench_registry() {
+    for program in skopeo docker-registry; do
+        command -v "$program" >/dev/null || { echo "skipped: no $program"; return; }
+    done
+    say "registry: image of 1 GiB in two layers, over loopback"
+    image bench-1g:1.0.0 512M
+    local port=${REGISTRY_PORT:-5917}
+    cat > "$dir/registry.yml" <<YAML
+version: 0.1
+log: { level: error, accesslog: { disabled: true } }
+storage: { filesystem: { rootdirectory: $dir/registry } }
+http: { addr: "127.0.0.1:$port", secret: bench }
+YAML
+    OTEL_TRACES_EXPORTER=none docker-registry serve "$dir/registry.yml" >/dev/null 2>&1 &
+    local process=$!
+    # shellcheck disable=SC2064 # this process, whatever the name stands for later
+    trap "kill $process" EXIT
+    sleep 2
+    # To a folder first: there layers are as they were, and may stay so on their way to the registry.
+    rm -rf "$dir/layers"
+    skopeo copy -q docker-daemon:bench-1g:1.0.0 "dir:$dir/layers"
+    skopeo copy -q --preserve-digests --dest-tls-verify=false "dir:$dir/layers" "docker://127.0.0.1:$port/bench:plain"
+    skopeo copy -q --dest-compress --dest-compress-format gzip --dest-tls-verify=false \
+        "dir:$dir/layers" "docker://127.0.0.1:$port/bench:gzip"
+    rm -rf "$dir/layers"
+    for form in plain gzip; do registry_image "$form" "127.0.0.1:$port/bench:$form"; done
+    kill "$process"
+    trap - EXIT
+    rm -rf "$dir/registry"
 }
 
 say "machine"

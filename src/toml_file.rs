@@ -56,10 +56,10 @@ impl TomlText {
     pub fn error(
         &self,
         steps: &[Step<'_>],
-        message: String,
+        message: impl Into<String>,
         help: Option<String>,
     ) -> Box<TomlError> {
-        Box::new(self.error_at(&message, self.locate(steps), help))
+        Box::new(self.error_at(&message.into(), self.locate(steps), help))
     }
 
     fn error_at(

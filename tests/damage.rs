@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::support::release::{copy_of, released, told};
 
+mod images;
 mod rules;
 pub(crate) mod tamper;
 

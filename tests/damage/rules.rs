@@ -13,7 +13,7 @@ use crate::support::release::released;
 const MANIFEST: &str = "Manifest/manifest.json";
 
 /// The sample's manifest, changed, as JSON.
-fn manifest(change: impl Fn(&mut Value)) -> Vec<u8> {
+pub(super) fn manifest(change: impl Fn(&mut Value)) -> Vec<u8> {
     let bytes = std::fs::read(released().archive.join(MANIFEST)).unwrap();
     let mut value: Value = serde_json::from_slice(&bytes).unwrap();
     change(&mut value);
@@ -39,7 +39,7 @@ fn policy() -> Policy {
     }
 }
 
-fn inconsistent(manifest: &[u8]) -> Vec<String> {
+pub(super) fn inconsistent(manifest: &[u8]) -> Vec<String> {
     let verdict = judge(manifest, str::to_owned);
     let findings = verdict.findings().iter();
     findings

@@ -1,7 +1,6 @@
 //! A release whose image comes from a registry: built, verified, and built again.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +13,7 @@ use crate::support::release::{NAME, Product, told};
 use crate::support::stand_in::proxy_to;
 
 /// `build` with the image of the sample from `source`, in an environment of its own.
-fn build(product: &Product, source: &str, output: &TempDir) -> Command {
+pub(super) fn build(product: &Product, source: &str, output: &TempDir) -> Command {
     let mut command = product.build(output.path());
     command.arg("--image").arg(format!("install={source}"));
     command.env("HOME", output.path());
@@ -22,7 +21,7 @@ fn build(product: &Product, source: &str, output: &TempDir) -> Command {
 }
 
 /// What a run told, which holds no secret and left nothing.
-fn refused(output: &Output, folder: &TempDir) -> String {
+pub(super) fn refused(output: &Output, folder: &TempDir) -> String {
     let told = told(output);
     assert!(!output.status.success(), "{told}");
     assert!(
@@ -152,62 +151,6 @@ fn logins_come_from_the_environment_and_from_helpers_and_are_never_shown() {
         let flowing = told.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(flowing.contains(expected), "expected {expected:?}: {told}");
         assert!(!told.contains("wrong-4712"), "{told}");
-    }
-}
-
-/// A helper on a path of its own that runs this script.
-fn with_helper(script: &str, folder: &TempDir) -> (String, String) {
-    let docker = folder.path().join("docker");
-    fs::create_dir(&docker).unwrap();
-    fs::write(docker.join("config.json"), "{\"credsStore\":\"test\"}").unwrap();
-    let helper = docker.join("docker-credential-test");
-    fs::write(&helper, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:{}", docker.display(), std::env::var("PATH").unwrap());
-    (path, docker.display().to_string())
-}
-
-#[test]
-fn a_credential_helper_is_asked_and_not_believed_blindly() {
-    if !has(&["docker-registry"]) {
-        return;
-    }
-    let product = Product::new();
-    let storage = Storage::new();
-    let entries = entries_of(&product.path("image"));
-    storage.open(Door::Open).push("m", "1", &entries);
-    let registry = storage.open(Door::Password);
-    let source = format!("registry:{}", registry.name("m:1"));
-    let asked = |script: &str, folder: &TempDir| {
-        let (path, docker) = with_helper(script, folder);
-        let mut command = build(&product, &source, folder);
-        command.env("PATH", path).env("DOCKER_CONFIG", docker);
-        command.output().unwrap()
-    };
-    let host = format!("127.0.0.1:{}", registry.port);
-    let answer =
-        format!("{{\"ServerURL\":\"x\",\"Username\":\"{USER}\",\"Secret\":\"{PASSWORD}\"}}");
-    let good = format!("read server; [ \"$1 $server\" = 'get {host}' ] && echo '{answer}'");
-    let folder = TempDir::new().unwrap();
-    let output = asked(&good, &folder);
-    assert!(output.status.success(), "{}", told(&output));
-    assert!(!told(&output).contains(PASSWORD));
-    for (script, expected) in [
-        (
-            format!("echo '{PASSWORD}'; echo '{PASSWORD}' >&2; exit 1"),
-            "docker-credential-test fails",
-        ),
-        (format!("echo '{PASSWORD}'"), "gives no login in JSON"),
-        ("yes".to_owned(), "says far too much"),
-        (
-            "echo 'credentials not found in native keychain'; exit 1".to_owned(),
-            "no login was found",
-        ),
-    ] {
-        let folder = TempDir::new().unwrap();
-        let told = refused(&asked(&script, &folder), &folder);
-        let flowing = told.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(flowing.contains(expected), "expected {expected:?}: {told}");
     }
 }
 
