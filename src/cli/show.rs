@@ -117,6 +117,11 @@ fn identity(manifest: &Manifest, digest: &Sha256) -> String {
             "image",
             &format!("{} sha256:{} {}", image.name, image.id, image.platform),
         );
+        for (what, digest) in [("manifest", image.manifest), ("index", image.index)] {
+            if let Some(digest) = digest {
+                row("in registry", &format!("{what} sha256:{digest}"));
+            }
+        }
     }
     row("layout", &manifest.layout.name);
     row("manifest", &digest.to_string());

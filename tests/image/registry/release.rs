@@ -69,6 +69,9 @@ fn a_release_is_built_verified_and_built_again_from_a_registry() {
         summed.starts_with(&Sha256::of(&manifest).to_string()),
         "{summed}"
     );
+    let shown = crate::support::release::succeed(["show", archive.to_str().unwrap()]);
+    let digest = format!("in registry   manifest sha256:{}", Sha256::of(&manifest));
+    assert!(shown.contains(&digest), "{shown}");
     let verified = product
         .verify(&archive)
         .args(["--require-role", "Release Builder"])
