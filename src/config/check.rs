@@ -13,6 +13,21 @@ mod slots;
 const FILE_ID: &str =
     "use lower-case letters, digits and single hyphens, as in \"infusion-monitor\"";
 
+/// Fails on the first of these values, each with its place, that says nothing.
+fn require_text(
+    text: &TomlText,
+    values: &[(Vec<Step<'_>>, &String)],
+) -> Result<(), Box<TomlError>> {
+    match values.iter().find(|(_, value)| value.trim().is_empty()) {
+        None => Ok(()),
+        Some((at, _)) => Err(text.error(
+            at,
+            "the text is empty".to_owned(),
+            Some("write what the archive shall show here".to_owned()),
+        )),
+    }
+}
+
 impl Config {
     /// Reads and checks a configuration.
     pub fn parse(text: &TomlText) -> Result<Self, Box<TomlError>> {
@@ -63,14 +78,7 @@ impl Config {
             let at = vec![Key("release"), Key("supersedes"), Key("reason")];
             texts.push((at, &superseded.reason));
         }
-        match texts.iter().find(|(_, value)| value.trim().is_empty()) {
-            None => Ok(()),
-            Some((at, _)) => Err(text.error(
-                at,
-                "the text is empty".to_owned(),
-                Some("write what the archive shall show here".to_owned()),
-            )),
-        }
+        require_text(text, &texts)
     }
 
     fn check_release(&self, text: &TomlText) -> Result<(), Box<TomlError>> {

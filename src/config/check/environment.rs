@@ -1,5 +1,6 @@
 //! What a configuration's build environment must satisfy.
 
+use super::require_text;
 use super::slots::check_place;
 use crate::config::{BuildEnvironmentConfig, Config, SbomConfig};
 use crate::toml_file::Step::{self, Index, Key};
@@ -70,14 +71,7 @@ fn check_filled(
         texts.push((at("name"), &tool.name));
         texts.push((at("version"), &tool.version));
     }
-    match texts.iter().find(|(_, value)| value.trim().is_empty()) {
-        None => Ok(()),
-        Some((at, _)) => Err(text.error(
-            at,
-            "the text is empty".to_owned(),
-            Some("write what the archive shall show here".to_owned()),
-        )),
-    }
+    require_text(text, &texts)
 }
 
 /// The image that an SBOM describes, by its name in the configuration.

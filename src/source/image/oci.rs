@@ -15,7 +15,7 @@ use super::error::{require_digest, require_size};
 use super::layer::read_error;
 use super::tar_entries::{self, Bounded, Budget, tar_error};
 use super::{Fetched, ImageError};
-use crate::digest::{Hasher, Sha256};
+use crate::digest::{HashingReader, Sha256};
 use crate::error::IoContext;
 use crate::monitor::{Monitor, Task, Unit};
 use crate::platform;
@@ -138,12 +138,10 @@ impl Layout {
         let part = format!("blobs/sha256/{expected}");
         let (reader, size) = self.file(&part)?;
         require_size(&part, descriptor.size, size)?;
-        let mut hashing = HashingReader {
-            inner: reader,
-            hasher: Hasher::new(),
-        };
+        // A blob is compared as stored, before it is decompressed.
+        let mut hashing = HashingReader::new(reader);
         let layer = canonical.add_layer(&part, &mut hashing, task)?;
-        require_digest(&part, expected, hashing.hasher.finish())?;
+        require_digest(&part, expected, hashing.finish())?;
         Ok(layer)
     }
 
@@ -224,19 +222,5 @@ fn index_tar(path: &Path) -> Result<BTreeMap<String, (u64, u64)>, ImageError> {
                 return Err(tar_entries::twice(name));
             }
         }
-    }
-}
-
-/// Hashes what is read: a blob as stored, before it is decompressed.
-struct HashingReader<R> {
-    inner: R,
-    hasher: Hasher,
-}
-
-impl<R: Read> Read for HashingReader<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
-        Ok(count)
     }
 }

@@ -10,7 +10,7 @@ use super::compression::plain;
 use super::config::{Config, LARGEST_JSON, blob, digest, json};
 use super::error::{malformed, require_digest, require_size};
 use super::layer::read_error;
-use crate::digest::{Hasher, Sha256};
+use crate::digest::{HashingReader, Sha256};
 use crate::manifest::ImageIdentity;
 use crate::monitor::Task;
 
@@ -143,18 +143,14 @@ fn require_layers(
     let pairs: BTreeSet<(&Sha256, &Sha256)> = stored.iter().zip(diff_ids).collect();
     for (stored, diff_id) in pairs {
         let path = blob(stored);
-        let mut packed = Hashing {
-            inner: open(folder, &path)?,
-            hasher: Hasher::new(),
-            task,
-        };
+        let mut packed = HashingReader::new(task.reader(open(folder, &path)?));
         if stored != diff_id {
             let unpacked = Sha256::of_reader(&mut plain(&path, &mut packed)?);
             let (found, _) = unpacked.map_err(|error| read_error(&path, &error))?;
             require_digest(&format!("{path}, unpacked"), *diff_id, found)?;
         }
         io::copy(&mut packed, &mut io::sink()).map_err(|error| read_error(&path, &error))?;
-        require_digest(&path, *stored, packed.hasher.finish())?;
+        require_digest(&path, *stored, packed.finish())?;
     }
     Ok(())
 }
@@ -318,22 +314,6 @@ pub(super) fn small(folder: &dyn ImageFolder, path: &str) -> Result<Vec<u8>, Ima
         .read_to_end(&mut bytes)
         .map_err(|error| read_error(path, &error))?;
     Ok(bytes)
-}
-
-/// Hashes what passes, and counts it as the task's progress.
-struct Hashing<'f, 't, 'a> {
-    inner: Box<dyn Read + Send + 'f>,
-    hasher: Hasher,
-    task: &'t Task<'a>,
-}
-
-impl Read for Hashing<'_, '_, '_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
-        self.task.advance(count as u64).map_err(io::Error::other)?;
-        Ok(count)
-    }
 }
 
 #[cfg(test)]
