@@ -1,6 +1,6 @@
 //! Reading an archive, whatever holds it, and writing one.
 //!
-//! A [`Tree`] is the archive as seen by every workflow: a folder, a zip or a tar. What holds it
+//! A [`Tree`] is the archive as seen by every workflow: a folder, a zip, a tar or a store. What holds it
 //! may be hostile. Bytes that cannot be read are an [`ArchiveError`]; a container that is read,
 //! but broken, contradictory or ambiguous, gives findings, and never more than one reading.
 
@@ -10,6 +10,7 @@ use std::path::Path;
 
 pub use self::error::ArchiveError;
 pub use self::pack::{Form, pack, pack_tar, pack_zip};
+pub use self::read_store::in_store;
 pub use self::records::Records;
 pub use self::staging::{FileWriter, StagedFile, Staging, Written};
 use crate::error::IoContext;
@@ -21,6 +22,7 @@ mod error;
 mod folder;
 mod listing;
 mod pack;
+mod read_store;
 mod read_tar;
 mod read_zip;
 mod records;
@@ -105,6 +107,8 @@ enum Place {
     Stored { offset: u64 },
     /// In a zip.
     Zip(read_zip::ZipPlace),
+    /// In an object of the entry's path.
+    Store,
 }
 
 /// What a tree holds.

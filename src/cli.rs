@@ -34,6 +34,7 @@ mod shown;
 mod sign;
 mod signer;
 mod small_file;
+mod stores;
 mod verify;
 
 const EXAMPLES: &str = "\

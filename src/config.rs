@@ -8,11 +8,15 @@ use crate::manifest::{Reference, Superseded};
 
 mod check;
 mod environment;
+mod publication;
 mod remote;
 
 pub use environment::{
     BuildEnvironmentConfig, BuilderImageConfig, ImageDigest, NotAnImageDigest, SbomConfig,
     ToolConfig,
+};
+pub use publication::{
+    GitFileConfig, LockMode, RegistryConfig, RetentionConfig, ServiceManualConfig, StorageConfig,
 };
 #[cfg(feature = "native")]
 pub(crate) use remote::is_remote_url;
@@ -60,6 +64,15 @@ pub struct Config {
     /// Where archives are published.
     #[serde(default)]
     pub storage: StorageConfig,
+    /// How long archives are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<RetentionConfig>,
+    /// The products registry that gets a row for each release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<RegistryConfig>,
+    /// The service manual that gets an entry for each release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_manual: Option<ServiceManualConfig>,
 }
 
 /// A configuration with the command line's overrides applied, as archived for building again.
@@ -125,6 +138,9 @@ pub struct Market {
     /// The Basic UDI-DI, where the regime has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basic_udi_di: Option<String>,
+    /// The clearance, approval or certificate under which the release is distributed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clearance: Option<String>,
 }
 
 /// FDA's documentation level for device software functions (guidance of 2023).
@@ -320,15 +336,6 @@ impl Meaning {
             Self::Release => "release",
         }
     }
-}
-
-/// Where archives are published.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StorageConfig {
-    /// The folder that `publish` copies to unless told otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
 }
 
 impl Config {

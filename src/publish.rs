@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
 
 use miette::Diagnostic;
 use thiserror::Error;
@@ -13,8 +12,12 @@ use crate::finding::{Class, Finding};
 use crate::manifest::{self, Manifest};
 use crate::monitor::Monitor;
 use crate::path::ArchivePath;
-use crate::store::{self, Published, StoreError, StoreFile};
+use crate::store::{Store, StoreError};
 use crate::verify::{self, Policy, VerifyError};
+
+mod upload;
+
+pub use upload::{Opener, Published, ReadBack, StoreFile, upload};
 
 /// Why an archive cannot be published.
 #[derive(Debug, Error, Diagnostic)]
@@ -51,11 +54,12 @@ fn list(findings: &[Finding]) -> String {
     lines.join("\n")
 }
 
-/// Copies the archive into the folder `to`, under its own name. A pending archive may be
-/// published, and stays pending; a damaged one or a draft may not.
+/// Copies the archive into `store`, under its own name. A pending archive may be published, and
+/// stays pending; a damaged one or a draft may not.
 pub fn publish(
     tree: &dyn Tree,
-    to: &Path,
+    store: &dyn Store,
+    read_back: ReadBack,
     jobs: usize,
     monitor: &dyn Monitor,
 ) -> Result<Published, PublishError> {
@@ -89,7 +93,14 @@ pub fn publish(
         let entry = entry.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         tree.open(entry).map_err(io::Error::other)
     };
-    Ok(store::publish(&manifest.name, &files, &open, to, monitor)?)
+    Ok(upload(
+        store,
+        &manifest.name,
+        &files,
+        &open,
+        read_back,
+        monitor,
+    )?)
 }
 
 /// Every file of the archive: those that the manifest lists, and those about it.

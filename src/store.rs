@@ -1,147 +1,155 @@
-//! Where archives are kept.
+//! Where archives are kept: a folder, or a service that is named by URL.
 //!
-//! A store is written once: what lies there is never replaced. Publishing an archive again
-//! completes an interrupted run, or finds that everything is there already.
+//! A store is written once: what lies there is never replaced, but for the few documents that
+//! grow, which are exchanged by compare-and-swap. Paths in a store are relative to its address,
+//! with `/` between components.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::PathBuf;
 
-use miette::Diagnostic;
-use thiserror::Error;
+pub use self::address::{Address, AddressError, Remote, Service};
+pub use self::error::StoreError;
+pub use self::object_lock::{Locks, ObjectLock, Retention};
+use crate::monitor::Monitor;
 
-pub use self::local::publish;
-use crate::digest::Sha256;
-use crate::error::{Cancelled, IoError};
-use crate::manifest::{FOLDER, MANIFEST};
-use crate::path::ArchivePath;
-
+mod address;
+mod error;
 mod local;
+mod object_lock;
 
-/// A file to publish, as its manifest lists it.
+/// A place that keeps objects under paths. Several threads may use it at once.
+pub trait Store: Send + Sync {
+    /// Its address, without any secret.
+    fn address(&self) -> &Address;
+
+    /// How it keeps its promises.
+    fn promises(&self) -> Promises;
+
+    /// Every object below `folder`, by byte order of path; those of the whole store for an empty
+    /// one. None if there is no such folder.
+    fn list(&self, folder: &str) -> Result<Vec<Object>, StoreError>;
+
+    /// What lies directly in `folder`.
+    fn children(&self, folder: &str) -> Result<Children, StoreError>;
+
+    /// The object at `path`, if there is one.
+    fn stat(&self, path: &str) -> Result<Option<Object>, StoreError>;
+
+    /// The bytes of the object at `path`. The reader fails, rather than end early, where the
+    /// transfer breaks off for good.
+    fn read<'a>(&'a self, path: &str) -> Result<Box<dyn Read + Send + 'a>, StoreError>;
+
+    /// Puts `size` bytes at `path` unless something is there, whole or not at all.
+    ///
+    /// `content` is read to its end before the object may appear; it fails there, instead of
+    /// ending, if its bytes are not those that belong at `path`. Nothing is created then.
+    fn create(
+        &self,
+        path: &str,
+        size: u64,
+        content: &mut (dyn Read + Send),
+    ) -> Result<Created, StoreError>;
+
+    /// The small document at `path` as it stands, if there is one. Fails if it has more than
+    /// `limit` bytes.
+    fn load(&self, path: &str, limit: u64) -> Result<Option<Document>, StoreError>;
+
+    /// Puts `bytes` in the place of the document that [`Store::load`] gave, `current`, or where
+    /// none was. Does nothing if somebody else was quicker.
+    fn swap(
+        &self,
+        path: &str,
+        bytes: &[u8],
+        current: Option<&Edition>,
+    ) -> Result<Swapped, StoreError>;
+
+    /// Locks on its objects, where the service has them.
+    fn object_lock(&self) -> Option<&dyn ObjectLock> {
+        None
+    }
+}
+
+/// How a store keeps its promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promises {
+    /// Whether [`Store::create`] has read back and compared what it wrote before it appeared.
+    pub reads_back: bool,
+    /// How many objects are best transferred at once.
+    pub transfers: usize,
+}
+
+/// An object in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreFile {
-    /// Its path from the archive's root.
-    pub path: ArchivePath,
+pub struct Object {
+    /// Its path, as stored, and not checked.
+    pub path: String,
     /// Its size in bytes.
     pub size: u64,
-    /// The digest of its bytes.
-    pub sha256: Sha256,
+    /// The service's own name for these bytes at this path, where it keeps versions.
+    pub version: Option<String>,
+    /// The service's own mark for these bytes, as it gives it: an `ETag`, a content hash.
+    pub checksum: Option<String>,
 }
 
-/// Opens a file of the archive that is published.
-pub type Opener<'a> = &'a dyn Fn(&ArchivePath) -> io::Result<Box<dyn Read + Send + 'a>>;
+/// What lies directly in a folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Children {
+    /// The names of its folders, by byte order, without `/`.
+    pub folders: Vec<String>,
+    /// Its objects, by byte order of path.
+    pub objects: Vec<Object>,
+}
 
-/// What publishing did.
+/// What became of an object that was to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
-    /// Where the archive is now.
-    pub location: PathBuf,
-    /// How many files were written.
-    pub copied: u64,
-    /// How many were there, with the same bytes.
-    pub skipped: u64,
+pub enum Created {
+    /// It is there now.
+    New(Object),
+    /// Something was there, or came there first; it was not touched.
+    Exists,
 }
 
-/// An archive that could not be published.
-#[derive(Debug, Error, Diagnostic)]
-pub enum StoreError {
-    /// The operating system refused.
-    #[error(transparent)]
-    #[diagnostic(help(
-        "check that the store is reachable, who may write there, and the space left; run again \
-         to go on where this run stopped"
-    ))]
-    Io(#[from] IoError),
-
-    /// A stop was asked for.
-    #[error(transparent)]
-    #[diagnostic(help("run again to go on where this run stopped"))]
-    Cancelled(#[from] Cancelled),
-
-    /// The archive's name is no name of a folder.
-    #[error("{name:?} cannot name an archive in a store: expected one portable component")]
-    #[diagnostic(help("set product and version so that they make a name every system accepts"))]
-    Name {
-        /// The name given.
-        name: String,
-    },
-
-    /// Another run publishes the same archive.
-    #[error("another run is publishing to {}", location.display())]
-    #[diagnostic(help("wait for it to end and run again; what it wrote is then skipped"))]
-    Busy {
-        /// Where it publishes to.
-        location: PathBuf,
-    },
-
-    /// Other bytes have the name already. Nothing was written.
-    #[error("{} holds other bytes: expected sha256 {expected}, found {found}", path.display())]
-    #[diagnostic(help(
-        "the store holds another archive of this name, or a damaged one: verify it; a correction \
-         needs a new revision or an addendum"
-    ))]
-    Differs {
-        /// The file in the store.
-        path: PathBuf,
-        /// The digest of the file to publish.
-        expected: Sha256,
-        /// The digest of the file in the store.
-        found: Sha256,
-    },
-
-    /// A link, a device or a folder lies where a file or folder of the archive belongs.
-    #[error("{} is {found}: expected {expected}", path.display())]
-    #[diagnostic(help("remove it: publishing follows no link out of the store's folder"))]
-    Obstacle {
-        /// What lies there.
-        path: PathBuf,
-        /// What belongs there.
-        expected: &'static str,
-        /// What it is.
-        found: &'static str,
-    },
-
-    /// The archive itself does not hold the bytes listed. The file was not published.
-    #[error(
-        "`{path}` is not what the manifest lists: expected {expected} ({expected_size} bytes), \
-         found {found} ({found_size} bytes)"
-    )]
-    #[diagnostic(help("verify the archive before it is published"))]
-    SourceChanged {
-        /// The file's path in the archive.
-        path: ArchivePath,
-        /// The digest listed.
-        expected: Sha256,
-        /// The size listed.
-        expected_size: u64,
-        /// The digest read.
-        found: Sha256,
-        /// The size read.
-        found_size: u64,
-    },
-
-    /// What was read back is not what was written. The file was not published.
-    #[error("{} reads back as sha256 {found}: expected {expected}", path.display())]
-    #[diagnostic(help("the store's disk, network or memory is damaged: publish elsewhere"))]
-    ReadBack {
-        /// The file in the store.
-        path: PathBuf,
-        /// The digest written.
-        expected: Sha256,
-        /// The digest read back.
-        found: Sha256,
-    },
+/// A small document that grows, as it stood when it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// What tells it from any other state of the document.
+    pub edition: Edition,
 }
 
-/// The order of publishing: content, then what lies in `Manifest/`, and the manifest itself at
-/// the very end, so that an archive with a manifest is whole.
-fn in_publishing_order(files: &[StoreFile]) -> Vec<&StoreFile> {
-    let rank = |file: &StoreFile| match file.path.as_str() {
-        MANIFEST => 2,
-        _ if file.path.below(FOLDER).is_some() => 1,
-        _ => 0,
-    };
-    let mut ordered: Vec<&StoreFile> = files.iter().collect();
-    ordered.sort_by_key(|file| rank(file));
-    ordered
+/// What tells one state of a document from all others: an `ETag`, a revision, a digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edition(pub(crate) String);
+
+/// What became of a document that was to be exchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Swapped {
+    /// It has the new bytes.
+    Done,
+    /// It is no longer what it was: read it again.
+    Changed,
+}
+
+/// What is needed to reach a service, beyond its address. Logins that a service's own tools use,
+/// such as `AWS_ACCESS_KEY_ID`, profiles and roles of machines, are found where those find them.
+#[derive(Clone, Default)]
+pub struct Access {
+    /// Certificates of authorities to trust besides those of the system, in PEM.
+    pub authorities: Option<PathBuf>,
+}
+
+/// Opens the store at `address`.
+pub fn open<'m>(
+    address: &Address,
+    _access: &Access,
+    monitor: &'m dyn Monitor,
+) -> Result<Box<dyn Store + 'm>, StoreError> {
+    match address {
+        Address::Folder(path) => Ok(Box::new(local::LocalStore::new(path, monitor))),
+        Address::Remote(remote) => Err(StoreError::Refused {
+            url: remote.to_string(),
+            reason: "this service is not enabled",
+        }),
+    }
 }

@@ -5,5 +5,4 @@ mod hostile_tar;
 mod hostile_zip;
 mod pack;
 mod staging;
-mod store;
-mod tools;
+pub(crate) mod tools;

@@ -31,4 +31,5 @@ mod sign;
 // Linux's tools in its shell.
 #[cfg(unix)]
 mod stock_tools;
+mod store;
 mod support;

@@ -22,9 +22,10 @@ use dhfpack::config::Meaning;
 use dhfpack::error::IoContext;
 use dhfpack::layout::RELEASE_BUILDER;
 use dhfpack::monitor::Silent;
-use dhfpack::publish::publish;
+use dhfpack::publish::{ReadBack, publish};
 use dhfpack::seal::Signing;
 use dhfpack::sign::{self, Signer, Trust};
+use dhfpack::store::{self, Access, Address};
 use dhfpack::verify::{self, Policy, Verdict};
 use jiff::Timestamp;
 
@@ -92,8 +93,9 @@ fn run(folder: &Path, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
     require_pass(&verdict)?;
 
     // Publish: a copy in a store, read back.
-    let published = publish(&*tree, &place.store(), jobs(), &Silent)?;
-    writeln!(out, "published {}", published.location.display())?;
+    let store = store::open(&Address::Folder(place.store()), &Access::default(), &Silent)?;
+    let published = publish(&*tree, &*store, ReadBack::default(), jobs(), &Silent)?;
+    writeln!(out, "published {}", published.location)?;
 
     print::tree(out, &built.path)?;
     print::verdict(out, &verdict)?;

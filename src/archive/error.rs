@@ -10,6 +10,7 @@ use crate::error::{Cancelled, IoError};
 use crate::finding::Finding;
 use crate::manifest::ManifestError;
 use crate::path::PathError;
+use crate::store::StoreError;
 
 /// An archive that could not be read or written.
 #[derive(Debug, Error, Diagnostic)]
@@ -25,6 +26,19 @@ pub enum ArchiveError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Cancelled(#[from] Cancelled),
+
+    /// The store that holds the archive cannot be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Store(#[from] StoreError),
+
+    /// No archive at an address in a store.
+    #[error("there is no archive at {url}")]
+    #[diagnostic(help("`dhfpack list` shows the archives of a store"))]
+    NotThere {
+        /// The address.
+        url: String,
+    },
 
     /// A path that no archive may have was to be written.
     #[error(transparent)]

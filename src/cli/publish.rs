@@ -6,7 +6,8 @@ use dhfpack::archive;
 use dhfpack::config::{Config, FILE_NAME};
 use dhfpack::error::IoContext;
 use dhfpack::monitor::Monitor;
-use dhfpack::publish::{self, PublishError};
+use dhfpack::publish::{self, PublishError, ReadBack};
+use dhfpack::store::{self, Address};
 use dhfpack::toml_file::TomlText;
 use miette::Diagnostic;
 use serde_json::json;
@@ -14,7 +15,7 @@ use thiserror::Error;
 
 use crate::cli::error::{CliError, Kind};
 use crate::cli::jobs::Jobs;
-use crate::cli::output;
+use crate::cli::{output, stores};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,15 +34,13 @@ Examples:
 pub(crate) struct Args {
     /// The archive: a folder, a zip or a tar
     archive: PathBuf,
-    /// The store's folder [default: `storage.to` of the dhfpack.toml in the current folder or
-    /// above it]
-    #[arg(
-        long,
-        value_name = "FOLDER",
-        env = "DHFPACK_STORE",
-        hide_env_values = true
-    )]
-    to: Option<PathBuf>,
+    /// The store, as a folder or a URL [default: `storage.to` of the dhfpack.toml in the current
+    /// folder or above it]
+    #[arg(long, value_name = "STORE", env = "DHFPACK_STORE")]
+    to: Option<String>,
+    /// Download all files again and compare them, not only those under 64 MiB
+    #[arg(long)]
+    read_back: bool,
     #[command(flatten)]
     jobs: Jobs,
     /// Print the result as JSON
@@ -51,12 +50,18 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let to = match &args.to {
-        Some(to) => to.clone(),
+        Some(to) => stores::address(to)?,
         None => configured()?,
     };
     let tree = archive::open(&args.archive)?;
-    let published = publish::publish(&*tree, &to, args.jobs.count(), monitor)?;
-    let location = published.location.display().to_string();
+    let read_back = if args.read_back {
+        ReadBack::All
+    } else {
+        ReadBack::default()
+    };
+    let store = store::open(&to, &stores::access(), monitor)?;
+    let published = publish::publish(&*tree, &*store, read_back, args.jobs.count(), monitor)?;
+    let location = published.location.to_string();
     if args.json {
         return output::json(&json!({
             "location": location,
@@ -71,7 +76,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
 }
 
 /// The store that the nearest configuration names; a relative path counts from its folder.
-fn configured() -> Result<PathBuf, CliError> {
+fn configured() -> Result<Address, CliError> {
     let here = std::env::current_dir().at("find", ".")?;
     for folder in here.ancestors() {
         let file = folder.join(FILE_NAME);
@@ -83,7 +88,7 @@ fn configured() -> Result<PathBuf, CliError> {
             text: std::fs::read_to_string(&file).at("read", &file)?,
         };
         return match Config::parse(&text)?.storage.to {
-            Some(to) => Ok(folder.join(to)),
+            Some(to) => stores::address_from(&to, folder),
             None => Err(CliError::new(Kind::Usage, NoStore)),
         };
     }
@@ -94,7 +99,7 @@ fn configured() -> Result<PathBuf, CliError> {
 #[derive(Debug, Error, Diagnostic)]
 #[error("no store is named")]
 #[diagnostic(help(
-    "give --to FOLDER, set DHFPACK_STORE, or add `to` under [storage] in dhfpack.toml"
+    "give --to STORE, set DHFPACK_STORE, or add `to` under [storage] in dhfpack.toml"
 ))]
 struct NoStore;
 

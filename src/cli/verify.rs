@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use dhfpack::archive::{self, Tree};
+use dhfpack::archive::Tree;
 use dhfpack::finding::Class;
 use dhfpack::monitor::Monitor;
 use dhfpack::platform;
@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use crate::cli::error::{CliError, Kind};
 use crate::cli::jobs::Jobs;
-use crate::cli::{output, small_file};
+use crate::cli::{output, small_file, stores};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,7 +46,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The archive: a folder, a zip or a tar
+    /// The archive: a folder, a zip, a tar, or its URL in a store
     archive: PathBuf,
     /// A certificate to trust, in PEM or DER; with ROLE= in that role only
     #[arg(long, value_name = "[ROLE=]CERT")]
@@ -103,7 +103,7 @@ impl FromStr for Trusted {
 
 pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let policy = args.policy()?;
-    let tree = archive::open(&args.archive).map_err(|error| CliError::new(Kind::Failed, error))?;
+    let tree = stores::archive(&args.archive, monitor)?;
     let mut verdict = verify::verify(&*tree, &policy, args.jobs.count(), monitor)?;
     let proofs = if args.restore {
         args.restore(&*tree, &mut verdict, monitor)?

@@ -1,237 +1,300 @@
 //! A folder as a store: on a disk, or on a network share.
+//!
+//! An object is written under a temporary name, made durable, read back and compared, and only
+//! then renamed into place, replacing nothing. Links are not followed anywhere in it.
 
-use std::fs::{self, File, Metadata, TryLockError};
-use std::io::{self, Read};
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use super::{Opener, Published, StoreError, StoreFile, in_publishing_order};
+use walkdir::WalkDir;
+
+use self::parts::Parts;
+use super::{
+    Address, Children, Created, Document, Edition, Object, Promises, Store, StoreError, Swapped,
+};
 use crate::digest::{HashingWriter, Sha256, copy};
 use crate::error::{Cancelled, IoContext, IoError};
-use crate::monitor::{Monitor, Task, Unit};
-use crate::path::ArchivePath;
+use crate::monitor::Monitor;
 use crate::platform;
 
-/// Publishes an archive to `to/name`.
-///
-/// Every file is written under a temporary name beside the archive's folder, made durable, read
-/// back and compared with its digest, and only then renamed into place, replacing nothing. Files
-/// that are there with the same bytes are skipped. `Manifest/manifest.json` comes last, after
-/// all else in `Manifest/`; otherwise the order is that of `files`.
-///
-/// Before anything is written, everything that is there is compared: fails with
-/// [`StoreError::Differs`] at the first file with other bytes, with nothing changed.
-pub fn publish(
-    name: &str,
-    files: &[StoreFile],
-    open: Opener,
-    to: &Path,
-    monitor: &dyn Monitor,
-) -> Result<Published, StoreError> {
-    let bad_name = || StoreError::Name {
-        name: name.to_owned(),
-    };
-    let name: ArchivePath = name.parse().map_err(|_| bad_name())?;
-    if name.as_str().contains('/') {
-        return Err(bad_name());
-    }
-    let store = Folder::lock(to, name.as_str())?;
-    let published = store.publish(files, open, monitor);
-    store.unlock();
-    published
+mod parts;
+
+/// Objects are written by one thread for each core of a small machine: disks gain little more.
+const TRANSFERS: usize = 4;
+
+/// A folder.
+pub(super) struct LocalStore<'m> {
+    root: PathBuf,
+    address: Address,
+    monitor: &'m dyn Monitor,
+    /// For files not yet whole; made when the first is.
+    parts: Mutex<Option<Parts>>,
 }
 
-/// The archive's folder in the store, and a locked one beside it for files not yet whole.
-struct Folder {
-    location: PathBuf,
-    parts: PathBuf,
-    lock: File,
-}
-
-impl Folder {
-    fn lock(to: &Path, name: &str) -> Result<Self, StoreError> {
-        let location = to.join(name);
-        let parts = to.join(format!(".{name}.dhfpack-parts"));
-        make_folder(&parts)?;
-        let lock_path = parts.join("lock");
-        refuse_link(&lock_path)?;
-        let lock = fs::OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .open(&lock_path)
-            .at("open", &lock_path)?;
-        match lock.try_lock() {
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Busy { location }),
-            // A share without locks: each part still has a name of its own.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(source)) => return Err(failed("lock", &lock_path, source)),
-            Ok(()) => {}
+impl<'m> LocalStore<'m> {
+    pub(super) fn new(root: &Path, monitor: &'m dyn Monitor) -> Self {
+        Self {
+            root: root.to_path_buf(),
+            address: Address::Folder(root.to_path_buf()),
+            monitor,
+            parts: Mutex::new(None),
         }
-        Ok(Self {
-            location,
-            parts,
-            lock,
-        })
     }
 
-    /// Leaves nothing behind but the archive. What cannot be removed is removed by the next run.
-    fn unlock(self) {
-        // Still locked: nobody else can have begun to use the folder.
-        let _ = fs::remove_dir_all(&self.parts);
-        drop(self.lock);
-    }
-
-    fn publish(
-        &self,
-        files: &[StoreFile],
-        open: Opener,
-        monitor: &dyn Monitor,
-    ) -> Result<Published, StoreError> {
-        let total = files
-            .iter()
-            .fold(0_u64, |sum, file| sum.saturating_add(file.size));
-        let task = Task::begin(monitor, "publishing", Some(total), Unit::Bytes);
-        let mut missing = Vec::new();
-        for file in in_publishing_order(files) {
-            if !self.holds(file, &task)? {
-                missing.push(file);
-            }
-        }
-        for file in &missing {
-            self.copy(file, open, &task)?;
-        }
-        let copied = missing.len() as u64;
-        Ok(Published {
-            location: self.location.clone(),
-            copied,
-            skipped: files.len() as u64 - copied,
-        })
-    }
-
-    /// True if the file is there with the bytes listed; false if there is none.
-    fn holds(&self, file: &StoreFile, task: &Task) -> Result<bool, StoreError> {
-        let Some(place) = self.look(&file.path)? else {
-            return Ok(false);
+    /// A new file, not yet under its name.
+    fn part(&self) -> Result<tempfile::NamedTempFile, StoreError> {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let parts = match &mut *parts {
+            Some(parts) => parts,
+            none => none.insert(Parts::begin(&self.root)?),
         };
-        let relative = self.relative(&file.path);
-        let existing = platform::open_below(self.above(), &relative).at("open", &place)?;
-        let found = digest(&mut task.reader(existing), &place)?;
-        if found == file.sha256 {
-            return Ok(true);
-        }
-        Err(StoreError::Differs {
-            path: place,
-            expected: file.sha256,
-            found,
-        })
+        parts.file()
     }
 
-    fn above(&self) -> &Path {
-        self.location.parent().unwrap_or(&self.location)
-    }
-
-    fn relative(&self, path: &ArchivePath) -> String {
-        let name = self.location.file_name().unwrap_or_default();
-        format!("{}/{path}", name.to_string_lossy())
-    }
-
-    /// The place of a file if there is something; refuses whatever cannot be a file of the
-    /// archive, or a folder above it.
-    fn look(&self, path: &ArchivePath) -> Result<Option<PathBuf>, StoreError> {
-        let mut place = self.location.clone();
-        for component in path.as_str().split('/') {
-            let Some(metadata) = metadata(&place)? else {
+    /// The place of an object, if something is there that can be one.
+    fn look(&self, path: &str) -> Result<Option<(PathBuf, u64)>, StoreError> {
+        let mut place = self.root.clone();
+        let mut names = checked(path)?.split('/').peekable();
+        while let Some(name) = names.next() {
+            place.push(name);
+            let Some(found) = metadata(&place)? else {
                 return Ok(None);
             };
-            expect_folder(&place, &metadata)?;
-            place.push(component);
+            match names.peek() {
+                Some(_) => expect_folder(&place, &found)?,
+                None if found.is_file() => return Ok(Some((place, found.len()))),
+                None => return Err(obstacle(&place, "a file", &found)),
+            }
         }
-        match metadata(&place)? {
-            None => Ok(None),
-            Some(metadata) if metadata.is_file() => Ok(Some(place)),
-            Some(metadata) => Err(obstacle(&place, "a file", &metadata)),
-        }
+        Ok(None)
     }
 
-    fn copy(&self, file: &StoreFile, open: Opener, task: &Task) -> Result<(), StoreError> {
-        let place = self.location.join(file.path.as_str());
-        let mut part = tempfile::Builder::new()
-            .tempfile_in(&self.parts)
-            .at("create a file in", &self.parts)?;
-        let (found, found_size) = write(file, open, part.as_file_mut(), task)?;
-        if (found, found_size) != (file.sha256, file.size) {
-            return Err(StoreError::SourceChanged {
-                path: file.path.clone(),
-                expected: file.sha256,
-                expected_size: file.size,
-                found,
-                found_size,
-            });
-        }
-        platform::set_plain_mode(part.path(), false).at("set the mode of", part.path())?;
-        part.as_file().sync_all().at("sync", part.path())?;
-        platform::forget_cached(part.as_file());
-        let mut written = File::open(part.path()).at("open", part.path())?;
-        let found = digest(&mut written, part.path())?;
-        if found != file.sha256 {
-            return Err(StoreError::ReadBack {
-                path: place,
-                expected: file.sha256,
-                found,
-            });
-        }
-        self.put(part.into_temp_path(), &file.path, &place)
-    }
-
-    /// Renames a whole file into place, in folders that are made one by one and are no links.
-    fn put(
-        &self,
-        part: tempfile::TempPath,
-        path: &ArchivePath,
-        place: &Path,
-    ) -> Result<(), StoreError> {
-        let mut folder = self.location.clone();
-        make_folder(&folder)?;
-        let mut rest = path.as_str();
+    /// Makes the folders above an object, one by one; none of them may be a link.
+    fn make_folders(&self, path: &str) -> Result<PathBuf, StoreError> {
+        let mut folder = self.root.clone();
+        let mut rest = path;
         while let Some((name, below)) = rest.split_once('/') {
             folder.push(name);
             make_folder(&folder)?;
             rest = below;
         }
-        platform::rename_no_replace(&part, place).at("create", place)?;
-        // Renamed away; nothing is left to remove under the old name.
-        let _ = part.keep();
-        platform::sync_folder(&folder).at("sync", &folder)?;
+        Ok(folder)
+    }
+
+    /// Stops if it was asked to.
+    fn check(&self) -> Result<(), Cancelled> {
+        if self.monitor.is_cancelled() {
+            return Err(Cancelled);
+        }
         Ok(())
+    }
+
+    fn open(&self, path: &str, place: &Path) -> Result<File, StoreError> {
+        Ok(platform::open_below(&self.root, path).at("open", place)?)
+    }
+
+    fn object(&self, found: &walkdir::DirEntry) -> Result<Option<Object>, StoreError> {
+        let metadata = found
+            .metadata()
+            .map_err(|error| walk_failed(error, &self.root))?;
+        if metadata.is_dir() {
+            return Ok(None);
+        }
+        if !metadata.is_file() {
+            return Err(obstacle(found.path(), "a file", &metadata));
+        }
+        let relative = found
+            .path()
+            .strip_prefix(&self.root)
+            .unwrap_or(found.path());
+        let names: Vec<_> = relative.iter().map(|name| name.to_string_lossy()).collect();
+        Ok(Some(plain(names.join("/"), metadata.len())))
     }
 }
 
-fn write(
-    file: &StoreFile,
-    open: Opener,
-    part: &mut File,
-    task: &Task,
-) -> Result<(Sha256, u64), StoreError> {
-    let path = Path::new(file.path.as_str());
-    let reader = open(&file.path).at("open", path)?;
-    let mut writer = HashingWriter::new(part);
-    copy(&mut task.reader(reader), &mut writer)
-        .map_err(|error| stopped_or_failed("copy", path, error))?;
-    let (_, size, digest) = writer.finish();
-    Ok((digest, size))
+fn plain(path: String, size: u64) -> Object {
+    Object {
+        path,
+        size,
+        version: None,
+        checksum: None,
+    }
 }
 
-/// The digest of a file in the store.
-fn digest(reader: &mut dyn Read, path: &Path) -> Result<Sha256, StoreError> {
-    Sha256::of_reader(reader)
-        .map(|(digest, _)| digest)
-        .map_err(|error| stopped_or_failed("read", path, error))
+impl Store for LocalStore<'_> {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn promises(&self) -> Promises {
+        Promises {
+            reads_back: true,
+            transfers: TRANSFERS,
+        }
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<Object>, StoreError> {
+        let root = self.root.join(folder);
+        match metadata(&root)? {
+            None => return Ok(Vec::new()),
+            // The store's own folder may be reached by a link, as a mounted share often is.
+            Some(_) if folder.is_empty() => {}
+            Some(found) => expect_folder(&root, &found)?,
+        }
+        let mut objects = Vec::new();
+        let walk = WalkDir::new(&root).min_depth(1).into_iter();
+        for found in walk.filter_entry(|entry| !parts::is_own(&self.root, entry.path())) {
+            self.check()?;
+            let found = found.map_err(|error| walk_failed(error, &root))?;
+            objects.extend(self.object(&found)?);
+        }
+        objects.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(objects)
+    }
+
+    fn children(&self, folder: &str) -> Result<Children, StoreError> {
+        let root = self.root.join(folder);
+        let mut children = Children::default();
+        if metadata(&root)?.is_none() {
+            return Ok(children);
+        }
+        let walk = WalkDir::new(&root).min_depth(1).max_depth(1).into_iter();
+        for found in walk.filter_entry(|entry| !parts::is_own(&self.root, entry.path())) {
+            let found = found.map_err(|error| walk_failed(error, &root))?;
+            if found.file_type().is_dir() {
+                let name = found.file_name().to_string_lossy().into_owned();
+                children.folders.push(name);
+            } else if found.file_type().is_file() {
+                children.objects.extend(self.object(&found)?);
+            }
+        }
+        children.folders.sort();
+        children.objects.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(children)
+    }
+
+    fn stat(&self, path: &str) -> Result<Option<Object>, StoreError> {
+        let found = self.look(path)?;
+        Ok(found.map(|(_, size)| plain(path.to_owned(), size)))
+    }
+
+    fn read<'a>(&'a self, path: &str) -> Result<Box<dyn Read + Send + 'a>, StoreError> {
+        let place = self.root.join(checked(path)?);
+        Ok(Box::new(self.open(path, &place)?))
+    }
+
+    fn create(
+        &self,
+        path: &str,
+        size: u64,
+        content: &mut (dyn Read + Send),
+    ) -> Result<Created, StoreError> {
+        if self.look(path)?.is_some() {
+            return Ok(Created::Exists);
+        }
+        let place = self.root.join(path);
+        let part = self.part()?;
+        let mut writer = HashingWriter::new(part.as_file());
+        copy(content, &mut writer).map_err(|error| stopped_or_failed("write", &place, error))?;
+        let (_, written, expected) = writer.finish();
+        settle(&part)?;
+        let mut again = File::open(part.path()).at("open", part.path())?;
+        let (found, read) = Sha256::of_reader(&mut again)
+            .map_err(|error| stopped_or_failed("read", part.path(), error))?;
+        if (found, read) != (expected, size) || written != size {
+            return Err(StoreError::ReadBack {
+                place: place.display().to_string(),
+                expected,
+                found,
+            });
+        }
+        let folder = self.make_folders(path)?;
+        let part = part.into_temp_path();
+        match platform::rename_no_replace(&part, &place) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Ok(Created::Exists);
+            }
+            Err(source) => return Err(failed("create", &place, source)),
+        }
+        // Renamed away; nothing is left to remove under the old name.
+        let _ = part.keep();
+        platform::sync_folder(&folder).at("sync", &folder)?;
+        Ok(Created::New(plain(path.to_owned(), size)))
+    }
+
+    fn load(&self, path: &str, limit: u64) -> Result<Option<Document>, StoreError> {
+        let Some((place, _)) = self.look(path)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        let file = self.open(path, &place)?;
+        file.take(limit.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .at("read", &place)?;
+        if bytes.len() as u64 > limit {
+            return Err(StoreError::TooLarge {
+                place: place.display().to_string(),
+                limit,
+            });
+        }
+        let edition = Edition(Sha256::of(&bytes).to_string());
+        Ok(Some(Document { bytes, edition }))
+    }
+
+    fn swap(
+        &self,
+        path: &str,
+        bytes: &[u8],
+        current: Option<&Edition>,
+    ) -> Result<Swapped, StoreError> {
+        checked(path)?;
+        let folder = self.make_folders(path)?;
+        let place = self.root.join(path);
+        let _lock = parts::lock_document(&place, self.monitor)?;
+        let there = self.load(path, u64::MAX - 1)?;
+        if there.as_ref().map(|document| &document.edition) != current {
+            return Ok(Swapped::Changed);
+        }
+        let mut part = self.part()?;
+        part.write_all(bytes).at("write", part.path())?;
+        settle(&part)?;
+        let part = part.into_temp_path();
+        fs::rename(&part, &place).at("replace", &place)?;
+        let _ = part.keep();
+        platform::sync_folder(&folder).at("sync", &folder)?;
+        Ok(Swapped::Done)
+    }
+}
+
+/// Makes a written file durable and readable to all, and has it read from the disk next time.
+fn settle(part: &tempfile::NamedTempFile) -> Result<(), StoreError> {
+    platform::set_plain_mode(part.path(), false).at("set the mode of", part.path())?;
+    part.as_file().sync_all().at("sync", part.path())?;
+    platform::forget_cached(part.as_file());
+    Ok(())
+}
+
+/// A path that stays below the store's folder.
+fn checked(path: &str) -> Result<&str, StoreError> {
+    let strange = |name: &str| matches!(name, "" | "." | "..") || name.contains(['\\', '\0', ':']);
+    if path.split('/').any(strange) {
+        return Err(StoreError::BadPath {
+            path: path.to_owned(),
+        });
+    }
+    Ok(path)
 }
 
 fn stopped_or_failed(action: &'static str, path: &Path, error: io::Error) -> StoreError {
-    match error.downcast::<Cancelled>() {
-        Ok(cancelled) => cancelled.into(),
-        Err(source) => failed(action, path, source),
+    match error.downcast::<StoreError>() {
+        Ok(error) => error,
+        Err(error) => match error.downcast::<Cancelled>() {
+            Ok(cancelled) => cancelled.into(),
+            Err(source) => failed(action, path, source),
+        },
     }
 }
 
@@ -267,13 +330,6 @@ fn expect_folder(path: &Path, metadata: &Metadata) -> Result<(), StoreError> {
     Err(obstacle(path, "a folder", metadata))
 }
 
-fn refuse_link(path: &Path) -> Result<(), StoreError> {
-    match metadata(path)? {
-        Some(metadata) if !metadata.is_file() => Err(obstacle(path, "a file", &metadata)),
-        _ => Ok(()),
-    }
-}
-
 fn obstacle(path: &Path, expected: &'static str, metadata: &Metadata) -> StoreError {
     let found = if metadata.is_symlink() {
         "a link"
@@ -285,10 +341,15 @@ fn obstacle(path: &Path, expected: &'static str, metadata: &Metadata) -> StoreEr
         "a device, a socket or a pipe"
     };
     StoreError::Obstacle {
-        path: path.to_path_buf(),
+        place: path.display().to_string(),
         expected,
         found,
     }
+}
+
+fn walk_failed(error: walkdir::Error, root: &Path) -> StoreError {
+    let path = error.path().unwrap_or(root).to_path_buf();
+    failed("list", &path, error.into())
 }
 
 fn failed(action: &'static str, path: &Path, source: io::Error) -> StoreError {

@@ -1,0 +1,56 @@
+//! Stores and archives in them, as the command line and the environment name them.
+
+use std::path::{Path, PathBuf};
+
+use dhfpack::archive::{self, Tree};
+use dhfpack::monitor::Monitor;
+use dhfpack::store::{self, Access, Address, StoreError};
+
+use crate::cli::error::{CliError, Kind};
+
+/// How services are reached, from the environment alone: never a secret as an option, which
+/// process lists and shell histories show.
+pub(crate) fn access() -> Access {
+    Access {
+        authorities: std::env::var_os("DHFPACK_CA_FILE").map(PathBuf::from),
+    }
+}
+
+/// The address in `text`; a relative path counts from the current folder.
+pub(crate) fn address(text: &str) -> Result<Address, CliError> {
+    text.parse()
+        .map_err(|error| CliError::new(Kind::Usage, StoreError::Address(error)))
+}
+
+/// The address in `text`; a relative path counts from `folder`.
+pub(crate) fn address_from(text: &str, folder: &Path) -> Result<Address, CliError> {
+    Ok(match address(text)? {
+        Address::Folder(path) => Address::Folder(folder.join(path)),
+        remote @ Address::Remote(_) => remote,
+    })
+}
+
+/// Opens the archive that is named: a folder, a zip, a tar, or a URL in a store.
+pub(crate) fn archive<'m>(
+    named: &Path,
+    monitor: &'m dyn Monitor,
+) -> Result<Box<dyn Tree + 'm>, CliError> {
+    match named.to_str().filter(|text| Address::is_url(text)) {
+        Some(url) => Ok(archive::in_store(store::open(
+            &address(url)?,
+            &access(),
+            monitor,
+        )?)),
+        None => Ok(archive::open(named).map_err(|error| CliError::new(Kind::Failed, error))?),
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        let kind = match error {
+            StoreError::Address(_) | StoreError::Refused { .. } => Kind::Usage,
+            _ => Kind::Failed,
+        };
+        Self::new(kind, error)
+    }
+}

@@ -1,0 +1,3 @@
+//! Stores: what they promise, and what is put into them.
+
+mod upload;
