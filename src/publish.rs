@@ -15,6 +15,8 @@ use crate::path::ArchivePath;
 use crate::store::{Store, StoreError};
 use crate::verify::{self, Policy, VerifyError};
 
+mod parallel;
+pub mod retention;
 mod upload;
 
 pub use upload::{Opener, Published, ReadBack, StoreFile, upload};
