@@ -34,6 +34,8 @@ pub mod plan;
 pub mod sbom;
 pub mod templates;
 // ── base ──
+#[cfg(feature = "native")]
+mod background;
 pub mod digest;
 pub mod error;
 pub mod monitor;
