@@ -13,8 +13,8 @@ use crate::digest::Sha256;
 use crate::error::IoError;
 use crate::layout::Layout;
 use crate::manifest::{
-    self, BuildEnvironment, FileEntry, GitSignature, ImageIdentity, LayoutIdentity, LfsIdentity,
-    LockFile, Manifest, Origin, Records, Release, SourceIdentity, SubmoduleIdentity,
+    self, Addendum, BuildEnvironment, FileEntry, GitSignature, ImageIdentity, LayoutIdentity, LfsIdentity,
+    LockFile, Manifest, Origin, Records, Release, SourceIdentity, SubmoduleIdentity, Superseded,
 };
 use crate::monitor::Monitor;
 use crate::path::ArchivePath;
@@ -248,6 +248,7 @@ fn begin_manifest(
     images: Vec<ImageIdentity>,
 ) -> Manifest {
     let config = facts.config();
+    let amends = config.release.amends.as_ref();
     Manifest {
         format: manifest::FORMAT,
         name: facts.plan.name.clone(),
@@ -281,9 +282,17 @@ fn begin_manifest(
         images,
         build_environment: facts.build_environment.cloned(),
         slots: facts.plan.slots.clone(),
-        amends: None,
+        amends: amends.map(|amends| amends.manifest),
+        addendum: amends.map(|amends| Addendum {
+            number: amends.number,
+            reason: amends.reason.clone(),
+        }),
         predecessor: config.release.predecessor,
-        supersedes: config.release.supersedes.clone(),
+        // An addendum to a revision takes nobody's place.
+        supersedes: match amends {
+            Some(_) => None,
+            None => config.release.supersedes.clone(),
+        },
         files,
     }
 }
@@ -303,6 +312,12 @@ struct Header<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     build_environment: Option<&'a BuildEnvironment>,
     slots: &'a [manifest::SlotRecord],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amends: Option<Sha256>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    addendum: Option<&'a Addendum>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    supersedes: Option<&'a Superseded>,
 }
 
 impl<'a> Header<'a> {
@@ -319,6 +334,9 @@ impl<'a> Header<'a> {
             images: &manifest.images,
             build_environment: manifest.build_environment.as_ref(),
             slots: &manifest.slots,
+            amends: manifest.amends,
+            addendum: manifest.addendum.as_ref(),
+            supersedes: manifest.supersedes.as_ref(),
         }
     }
 }
