@@ -21,9 +21,15 @@ pub(crate) struct Background {
 }
 
 impl Background {
+    /// With one thread that drives connections: enough for one transfer.
     pub(crate) fn start() -> io::Result<Self> {
+        Self::with_threads(1)
+    }
+
+    /// With as many threads as there are transfers to drive at once.
+    pub(crate) fn with_threads(threads: usize) -> io::Result<Self> {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.worker_threads(1).enable_all().build()?;
+        let runtime = builder.worker_threads(threads).enable_all().build()?;
         Ok(Self {
             handle: runtime.handle().clone(),
             runtime: Some(runtime),

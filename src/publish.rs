@@ -15,8 +15,12 @@ use crate::path::ArchivePath;
 use crate::store::{Store, StoreError};
 use crate::verify::{self, Policy, VerifyError};
 
+mod exchange;
+mod parallel;
+pub mod retention;
 mod upload;
 
+pub use exchange::{GrowingDocument, InStore, exchange};
 pub use upload::{Opener, Published, ReadBack, StoreFile, upload};
 
 /// Why an archive cannot be published.

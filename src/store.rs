@@ -17,8 +17,10 @@ use crate::monitor::Monitor;
 mod address;
 mod dropbox;
 mod error;
+mod http;
 mod local;
 mod object_lock;
+mod remote;
 
 /// A place that keeps objects under paths. Several threads may use it at once.
 pub trait Store: Send + Sync {
@@ -155,9 +157,9 @@ pub fn open<'m>(
         Address::Remote(remote) if remote.service == Service::Dropbox => {
             Ok(Box::new(DropboxStore::open(remote, access, monitor)?))
         }
-        Address::Remote(remote) => Err(StoreError::Refused {
-            url: remote.to_string(),
-            reason: "this service is not enabled",
-        }),
+        Address::Remote(remote) => {
+            let store = remote::RemoteStore::open(remote, access, monitor)?;
+            Ok(Box::new(store))
+        }
     }
 }
