@@ -15,6 +15,7 @@ pub use self::object_lock::{Locks, ObjectLock, Retention};
 use crate::monitor::Monitor;
 
 mod address;
+mod attempts;
 mod dropbox;
 mod error;
 mod http;

@@ -1,6 +1,5 @@
 //! What Dropbox answers: what it tells of a file or a folder, and why it refuses.
 
-use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -93,17 +92,6 @@ impl Refusal {
 pub(super) fn shown(text: &str) -> String {
     let plain = |char: char| if char.is_control() { ' ' } else { char };
     text.trim().chars().take(300).map(plain).collect()
-}
-
-/// The seconds or the time in `Retry-After` (RFC 9110 §10.2.3).
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<std::time::Duration> {
-    let text = headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?;
-    if let Ok(seconds) = text.trim().parse() {
-        return Some(std::time::Duration::from_secs(seconds));
-    }
-    let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    let pause = until.duration_since(jiff::Timestamp::now());
-    Some(std::time::Duration::try_from(pause).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -1,18 +1,16 @@
-//! Trying again what may go well the next time: ever more slowly, and not for ever.
+//! Which failures may pass, and how long Dropbox is waited for when it is busy.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
 use crate::error::Cancelled;
 use crate::monitor::Monitor;
 use crate::store::StoreError;
+use crate::store::attempts::{self, jitter};
 
-/// How often something fails before it is given up.
-const MOST: u32 = 6;
-/// How long the first pause is at most; each further one is twice as long.
+/// How long the first pause is at least; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// The longest pause that the service did not ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// How often the pause doubles.
+const MOST_DOUBLINGS: u32 = 6;
 /// How long a busy service is waited for, all in all.
 const DEADLINE: Duration = Duration::from_mins(5);
 /// How often a pause looks whether it should stop.
@@ -45,25 +43,28 @@ impl From<Cancelled> for Failure {
     }
 }
 
-/// Counts the attempts at one thing.
+/// Counts the attempts at one thing. Those that are lost are few; to be told to wait is no
+/// failure, since writers to one account take turns.
 pub(super) struct Attempts {
     began: Instant,
-    paused: u32,
-    failed: u32,
+    waited: u32,
+    lost: attempts::Attempts,
+    is_unsure: bool,
 }
 
 impl Attempts {
     pub(super) fn begin() -> Self {
         Self {
             began: Instant::now(),
-            paused: 0,
-            failed: 0,
+            waited: 0,
+            lost: attempts::Attempts::new(),
+            is_unsure: false,
         }
     }
 
     /// Whether an attempt before may have been carried out.
     pub(super) const fn is_unsure(&self) -> bool {
-        self.failed > 0
+        self.is_unsure
     }
 
     /// After a failure: pauses, or gives up with its error.
@@ -72,31 +73,28 @@ impl Attempts {
         failure: Failure,
         monitor: &dyn Monitor,
     ) -> Result<(), StoreError> {
-        let own = FIRST_PAUSE * 2_u32.pow(self.paused.min(10));
-        let own = half_at_random(own.min(LONGEST_PAUSE));
         let (error, pause) = match failure {
-            // A bit more than asked for, so that those who wait do not come back all at once.
-            Failure::Busy { error, pause } => (error, pause.map_or(own, |pause| pause + own)),
+            Failure::Busy { error, pause } => (error, self.turn(pause)),
             Failure::Passing(error) => {
-                self.failed += 1;
-                (error, own)
+                self.is_unsure = true;
+                (error, self.lost.pause(None))
             }
             Failure::Expired(error) | Failure::Lasting(error) => return Err(error),
         };
-        self.paused += 1;
-        if self.failed >= MOST || self.began.elapsed() + pause > DEADLINE {
+        let Some(pause) = pause else {
             return Err(error);
-        }
+        };
         sleep(pause, monitor)?;
         Ok(())
     }
-}
 
-/// From half of the pause to all of it.
-fn half_at_random(pause: Duration) -> Duration {
-    // The keys of a new state are random: enough for a pause, without a generator of our own.
-    let random = RandomState::new().build_hasher().finish() % 512;
-    pause / 2 + pause / 1024 * u32::try_from(random).unwrap_or_default()
+    /// How long to wait for the next turn; none if it takes too long.
+    fn turn(&mut self, asked: Option<Duration>) -> Option<Duration> {
+        let own = jitter(FIRST_PAUSE * 2_u32.pow(self.waited.min(MOST_DOUBLINGS)));
+        self.waited += 1;
+        let pause = asked.map_or(own, |asked| asked.max(own));
+        (self.began.elapsed() + pause <= DEADLINE).then_some(pause)
+    }
 }
 
 fn sleep(pause: Duration, monitor: &dyn Monitor) -> Result<(), Cancelled> {
@@ -118,11 +116,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pause_is_from_half_of_it_to_all_of_it() {
-        let pause = Duration::from_secs(1);
-        for _ in 0..100 {
-            let some = half_at_random(pause);
-            assert!(pause / 2 <= some && some <= pause, "{some:?}");
+    fn a_turn_is_waited_for_as_long_as_asked_and_not_for_ever() {
+        let mut attempts = Attempts::begin();
+        let asked = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(attempts.turn(asked(60)), asked(60));
+        assert_eq!(attempts.turn(asked(3600)), None);
+        for _ in 0..20 {
+            assert!(attempts.turn(None) <= asked(20));
         }
     }
 }

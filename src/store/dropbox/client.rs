@@ -1,6 +1,7 @@
 //! Requests to Dropbox: its two hosts, its ways to pass arguments, and what is tried again.
 
 use std::fmt::Write;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use reqwest::header::{
@@ -9,12 +10,13 @@ use reqwest::header::{
 use reqwest::{RequestBuilder, Response, Url};
 use serde_json::{Value, json};
 
-use super::answer::{Refusal, retry_after, shown};
+use super::answer::{Refusal, shown};
 use super::attempts::{Attempts, Failure};
 use super::explain::{self, unable};
 use super::login::{DropboxLogin, RENEW, Session, bearer};
 use super::transport::{Broken, Transport};
 use crate::monitor::Monitor;
+use crate::store::attempts::retry_after;
 use crate::store::{Access, Remote, StoreError};
 
 const API: &str = "https://api.dropboxapi.com/";
@@ -84,7 +86,7 @@ impl<'m> Client<'m> {
             refused("DHFPACK_DROPBOX_PATH_ROOT or DHFPACK_DROPBOX_SELECT_USER is no id of Dropbox")
         })?;
         Ok(Self {
-            transport: Transport::new(&api, access, monitor)?,
+            transport: Transport::new(&remote.to_string(), access, monitor)?,
             session: Session::new(login.clone()),
             headers,
             api,
@@ -167,13 +169,13 @@ impl<'m> Client<'m> {
                 "check DHFPACK_DROPBOX_TOKEN",
             )
         })?;
-        let (http, size) = self.built(request);
+        let (http, body) = self.built(request);
         let http = http
             .headers(self.headers.clone())
             .header(AUTHORIZATION, bearer)
             // Bytes as they are stored: nothing in between is to be decoded.
             .header(ACCEPT_ENCODING, "identity");
-        let answer = self.transport.send(http, size);
+        let answer = self.transport.send(http, body);
         let response = answer.map_err(|failure| failure.on(request.action, request.place))?;
         match response.status().as_u16() {
             200 | 206 => Ok(Ok(response)),
@@ -181,8 +183,8 @@ impl<'m> Client<'m> {
         }
     }
 
-    /// The request, without its login, and the size of its body in bytes.
-    fn built(&self, request: &Request<'_>) -> (RequestBuilder, usize) {
+    /// The request without its login, and its body.
+    fn built(&self, request: &Request<'_>) -> (RequestBuilder, Bytes) {
         let argument = ascii(&request.argument);
         let host = match request.payload {
             Payload::Rpc => &self.api,
@@ -191,15 +193,14 @@ impl<'m> Client<'m> {
         let http = self.transport.post(host, &format!("2/{}", request.route));
         match &request.payload {
             Payload::Rpc => {
-                let size = argument.len();
                 let http = http.header(CONTENT_TYPE, "application/json");
-                (http.body(argument), size)
+                (http, argument.into())
             }
             Payload::Upload(content) => {
                 let http = http
                     .header(ARGUMENT, argument)
                     .header(CONTENT_TYPE, "application/octet-stream");
-                (http.body(content.clone()), content.len())
+                (http, content.clone())
             }
             Payload::Download { from } => {
                 let http = http.header(ARGUMENT, argument);
@@ -207,7 +208,7 @@ impl<'m> Client<'m> {
                     0 => http,
                     _ => http.header(RANGE, format!("bytes={from}-")),
                 };
-                (http, 0)
+                (http, Bytes::new())
             }
         }
     }
@@ -220,7 +221,7 @@ impl<'m> Client<'m> {
         token: &str,
     ) -> Result<Refusal, Failure> {
         let status = response.status().as_u16();
-        let pause = retry_after(response.headers());
+        let pause = retry_after(response.headers(), SystemTime::now());
         let body = self.transport.body(&mut response, LONGEST_REFUSAL);
         let body = body.map_err(|failure| failure.on(request.action, request.place))?;
         let (refusal, told) = self.understood(&body, Some(token));
@@ -271,12 +272,12 @@ impl<'m> Client<'m> {
         let http = self
             .transport
             .post(&self.api, "oauth2/token")
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(url.query().unwrap_or_default().to_owned());
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let body = url.query().unwrap_or_default().to_owned();
         let on = |failure: Broken| failure.on(LOG_IN, host);
-        let mut response = self.transport.send(http, 0).map_err(on)?;
+        let mut response = self.transport.send(http, body.into()).map_err(on)?;
         let status = response.status().as_u16();
-        let pause = retry_after(response.headers());
+        let pause = retry_after(response.headers(), SystemTime::now());
         let body = self
             .transport
             .body(&mut response, LONGEST_REFUSAL)
