@@ -11,6 +11,7 @@ use crate::cli::monitor::{Progress, Stop, TerminalMonitor};
 
 mod build;
 mod completions;
+mod dropbox;
 mod error;
 mod escape;
 mod fetch;

@@ -9,11 +9,11 @@ use opendal::options::ReaderOptions;
 use opendal::{Buffer, BufferStream, ErrorKind, Metadata};
 use tokio::time::sleep;
 
-use super::attempts::Attempts;
 use super::service::Mark;
 use super::{Operation, RemoteStore};
 use crate::digest::BUFFER;
 use crate::store::StoreError;
+use crate::store::attempts::Attempts;
 
 /// How much has to arrive for a transfer to count as making headway, in bytes.
 const HEADWAY: u64 = 16 << 20;
