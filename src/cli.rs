@@ -28,6 +28,7 @@ mod panic;
 mod publish;
 mod rebuild;
 mod registry;
+mod retention;
 mod schema;
 mod show;
 mod shown;
@@ -89,6 +90,7 @@ enum Command {
     Rebuild(rebuild::Args),
     Pack(pack::Args),
     Publish(publish::Args),
+    Retention(retention::Args),
     Image(image::Args),
     Key(key::Args),
     Layout(layout::Args),
@@ -107,6 +109,7 @@ impl Command {
             Self::Rebuild(args) => rebuild::run(args, monitor),
             Self::Pack(args) => pack::run(args, monitor),
             Self::Publish(args) => publish::run(args, monitor),
+            Self::Retention(args) => retention::run(args, monitor),
             Self::Image(args) => image::run(args, monitor),
             Self::Key(args) => key::run(args, monitor),
             Self::Layout(args) => layout::run(args),
