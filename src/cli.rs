@@ -31,6 +31,7 @@ mod panic;
 mod publish;
 mod rebuild;
 mod registry;
+mod retention;
 mod schema;
 mod show;
 mod shown;
@@ -95,6 +96,7 @@ enum Command {
     Publish(publish::Args),
     List(list::Args),
     Fetch(fetch::Args),
+    Retention(retention::Args),
     Image(image::Args),
     Key(key::Args),
     Layout(layout::Args),
@@ -115,6 +117,7 @@ impl Command {
             Self::Publish(args) => publish::run(args, monitor),
             Self::List(args) => list::run(args, monitor),
             Self::Fetch(args) => fetch::run(args, monitor),
+            Self::Retention(args) => retention::run(args, monitor),
             Self::Image(args) => image::run(args, monitor),
             Self::Key(args) => key::run(args, monitor),
             Self::Layout(args) => layout::run(args),
