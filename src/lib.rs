@@ -35,6 +35,8 @@ pub mod sbom;
 pub mod service_manual;
 pub mod templates;
 // ── base ──
+#[cfg(feature = "native")]
+mod background;
 pub mod digest;
 pub mod error;
 pub mod monitor;

@@ -17,10 +17,12 @@ use crate::path::ArchivePath;
 mod environment;
 mod format;
 mod git_signature;
+mod retention;
 
 pub use git_signature::{GitSignature, GitSignatureStatus};
 
 pub use environment::{BuildEnvironment, BuilderImage, LockFile, SbomImage, SbomRecord, Tool};
+pub use retention::RetentionRule;
 
 /// The format number this version writes, and the highest it reads.
 pub const FORMAT: u32 = 1;
@@ -69,6 +71,9 @@ pub struct Manifest {
     /// What the release was built with, where the configuration says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build_environment: Option<BuildEnvironment>,
+    /// How long it is to be kept, where the configuration says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<RetentionRule>,
     /// How each slot of the layout is filled, in the layout's order.
     pub slots: Vec<SlotRecord>,
     /// Manifest digest of the archive that this one is an addendum to.

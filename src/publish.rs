@@ -16,6 +16,8 @@ use crate::store::{Store, StoreError};
 use crate::verify::{self, Policy, VerifyError};
 
 mod exchange;
+mod parallel;
+pub mod retention;
 mod upload;
 
 pub use exchange::{GrowingDocument, InStore, exchange};

@@ -7,6 +7,7 @@ use miette::Diagnostic;
 use serde::Serialize;
 use thiserror::Error;
 
+use self::header::Header;
 use crate::archive::{ArchiveError, Staging};
 use crate::config::{Config, Meaning, ResolvedConfig};
 use crate::digest::Sha256;
@@ -14,7 +15,7 @@ use crate::error::IoError;
 use crate::layout::Layout;
 use crate::manifest::{
     self, BuildEnvironment, FileEntry, GitSignature, ImageIdentity, LayoutIdentity, LfsIdentity,
-    LockFile, Manifest, Origin, Records, Release, SourceIdentity, SubmoduleIdentity,
+    LockFile, Manifest, Origin, Records, Release, RetentionRule, SourceIdentity, SubmoduleIdentity,
 };
 use crate::monitor::Monitor;
 use crate::path::ArchivePath;
@@ -24,6 +25,7 @@ use crate::sign::{self, Occasion, SignError, Signer};
 use crate::source::git::Tag;
 
 mod crosswalk;
+mod header;
 mod page;
 mod verify_md;
 
@@ -280,46 +282,12 @@ fn begin_manifest(
         },
         images,
         build_environment: facts.build_environment.cloned(),
+        retention: config.retention.as_ref().map(RetentionRule::of),
         slots: facts.plan.slots.clone(),
         amends: None,
         predecessor: config.release.predecessor,
         supersedes: config.release.supersedes.clone(),
         files,
-    }
-}
-
-/// The manifest without its files: what `release.json` says.
-#[derive(Serialize)]
-struct Header<'a> {
-    name: &'a str,
-    draft: bool,
-    product: &'a crate::config::Product,
-    markets: &'a [crate::config::Market],
-    release: &'a Release,
-    records: &'a Records,
-    layout: &'a LayoutIdentity,
-    source: &'a SourceIdentity,
-    images: &'a [ImageIdentity],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    build_environment: Option<&'a BuildEnvironment>,
-    slots: &'a [manifest::SlotRecord],
-}
-
-impl<'a> Header<'a> {
-    fn of(manifest: &'a Manifest) -> Self {
-        Self {
-            name: &manifest.name,
-            draft: manifest.draft,
-            product: &manifest.product,
-            markets: &manifest.markets,
-            release: &manifest.release,
-            records: &manifest.records,
-            layout: &manifest.layout,
-            source: &manifest.source,
-            images: &manifest.images,
-            build_environment: manifest.build_environment.as_ref(),
-            slots: &manifest.slots,
-        }
     }
 }
 

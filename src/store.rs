@@ -14,8 +14,10 @@ use crate::monitor::Monitor;
 
 mod address;
 mod error;
+mod http;
 mod local;
 mod object_lock;
+mod remote;
 
 /// A place that keeps objects under paths. Several threads may use it at once.
 pub trait Store: Send + Sync {
@@ -142,14 +144,14 @@ pub struct Access {
 /// Opens the store at `address`.
 pub fn open<'m>(
     address: &Address,
-    _access: &Access,
+    access: &Access,
     monitor: &'m dyn Monitor,
 ) -> Result<Box<dyn Store + 'm>, StoreError> {
     match address {
         Address::Folder(path) => Ok(Box::new(local::LocalStore::new(path, monitor))),
-        Address::Remote(remote) => Err(StoreError::Refused {
-            url: remote.to_string(),
-            reason: "this service is not enabled",
-        }),
+        Address::Remote(remote) => {
+            let store = remote::RemoteStore::open(remote, access, monitor)?;
+            Ok(Box::new(store))
+        }
     }
 }

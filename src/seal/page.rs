@@ -119,6 +119,12 @@ fn identity(manifest: &Manifest) -> Markup {
             @for market in &manifest.markets {
                 (row("Market", &format!("{}, class {}", market.regime, market.device_class)))
             }
+            @if let Some(kept) = &manifest.retention {
+                tr { th { "Retention" } td {
+                    "Minimum in years: " (kept.minimum_years) ", counted from: " (kept.trigger) br;
+                    span.muted { (kept.rule) }
+                } }
+            }
             (row("Layout", &manifest.layout.name))
         }
     }
