@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::path::is_invisible;
 
-/// What means something in CommonMark or in GitHub's dialect, wherever it stands.
+/// What means something in `CommonMark` or in GitHub's dialect, wherever it stands.
 const SPECIAL: &str = "\\`*_[]<>&|~#$";
 /// What means something at the beginning of a paragraph.
 const LEADING: &str = "-+=";
