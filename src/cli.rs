@@ -13,11 +13,13 @@ mod build;
 mod completions;
 mod error;
 mod escape;
+mod fetch;
 mod image;
 mod init;
 mod jobs;
 mod key;
 mod layout;
+mod list;
 mod meaning;
 mod monitor;
 mod named;
@@ -35,6 +37,7 @@ mod sign;
 mod signer;
 mod small_file;
 mod stores;
+mod trust;
 mod verify;
 
 const EXAMPLES: &str = "\
@@ -89,6 +92,8 @@ enum Command {
     Rebuild(rebuild::Args),
     Pack(pack::Args),
     Publish(publish::Args),
+    List(list::Args),
+    Fetch(fetch::Args),
     Image(image::Args),
     Key(key::Args),
     Layout(layout::Args),
@@ -103,10 +108,12 @@ impl Command {
             Self::Build(args) => build::run(args, monitor),
             Self::Verify(args) => verify::run(args, monitor),
             Self::Sign(args) => sign::run(args, monitor),
-            Self::Show(args) => show::run(args),
+            Self::Show(args) => show::run(args, monitor),
             Self::Rebuild(args) => rebuild::run(args, monitor),
             Self::Pack(args) => pack::run(args, monitor),
             Self::Publish(args) => publish::run(args, monitor),
+            Self::List(args) => list::run(args, monitor),
+            Self::Fetch(args) => fetch::run(args, monitor),
             Self::Image(args) => image::run(args, monitor),
             Self::Key(args) => key::run(args, monitor),
             Self::Layout(args) => layout::run(args),

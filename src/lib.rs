@@ -6,7 +6,13 @@
 pub mod assemble;
 #[cfg(feature = "native")]
 pub mod authorise;
+#[cfg(feature = "native")]
+pub mod catalogue;
 pub mod diff;
+#[cfg(feature = "native")]
+pub mod fetch;
+#[cfg(feature = "native")]
+pub mod lineage;
 #[cfg(feature = "native")]
 pub mod publish;
 #[cfg(feature = "native")]
@@ -43,4 +49,6 @@ pub mod monitor;
 pub mod path;
 #[cfg(feature = "native")]
 pub mod platform;
+#[cfg(feature = "native")]
+mod threads;
 pub mod toml_file;

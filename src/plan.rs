@@ -190,7 +190,8 @@ impl Plan {
             let fill = match fill {
                 Some(fill) => fill,
                 None if count > 0 => Filled::Files(count),
-                None if slot.required => {
+                // The archive that an addendum amends has the rest.
+                None if slot.required && config.release.amends.is_none() => {
                     gaps.push(Gap::of(slot));
                     let text = Content::Note(gap::missing_text(slot));
                     add(slot, "Missing.txt", text, &mut items, &mut documents);
@@ -249,7 +250,7 @@ fn fill_slot(
     documents: &mut documents::Collector<'_>,
 ) -> Option<Filled> {
     let mut add = |name: &str, content| add(slot, name, content, items, documents);
-    if slot.fill.contains(&Fill::Git) {
+    if slot.fill.contains(&Fill::Git) && config.release.amends.is_none() {
         add("repository.bundle", Content::Bundle);
         add("source-tree.tar.gz", Content::SourceTree);
         for pinned in pinned::distinct(submodules) {

@@ -14,6 +14,7 @@ use super::whole;
 use super::{BuildError, ConfigSource, Request};
 use crate::config::{Config, ResolvedConfig, SOURCE};
 use crate::layout::{self, Fill, Layout};
+use crate::lineage::{self, Identity, LineageError, Relation};
 use crate::manifest::Records;
 use crate::monitor::Monitor;
 use crate::plan::{Pinned, Place, Plan};
@@ -71,6 +72,7 @@ impl Inputs {
         let tagged = source_mirror.as_ref().unwrap_or(&mirror);
         let tag = tagged.tag(&read.tag)?;
         tagged.require_same_tag(&tag)?;
+        require_same_release(request, &read.config, &tag)?;
         let (layout, layout_text) = read_layout(request, &mirror, &read)?;
         let service_manual = service_manual::read(&mirror, &read)?;
         let signatures = signatures::judge(tagged, &mirror, &tag, &read, monitor)?;
@@ -177,6 +179,37 @@ impl Inputs {
     pub(super) fn config(&self) -> &Config {
         &self.resolved.config
     }
+}
+
+/// Fails unless the earlier archive, where one is given, is what this one names, and of the same
+/// tag.
+fn require_same_release(request: &Request, config: &Config, tag: &Tag) -> Result<(), LineageError> {
+    let Some((earlier, digest)) = request.earlier.as_deref() else {
+        return Ok(());
+    };
+    let release = &config.release;
+    let superseded = release.supersedes.as_ref().map(|named| named.manifest);
+    let (relation, named) = match (&release.amends, superseded) {
+        (Some(amends), _) => (Relation::Amends, amends.manifest),
+        (None, Some(superseded)) => (Relation::Supersedes, superseded),
+        (None, None) => return Err(LineageError::NoneNamed),
+    };
+    if named != *digest {
+        return Err(LineageError::Other {
+            name: earlier.name.clone(),
+            found: *digest,
+            relation,
+            expected: named,
+        });
+    }
+    let identity = Identity {
+        product: &config.product.id,
+        version: &release.version,
+        tag: &tag.name,
+        tag_object: &tag.object,
+        commit: &tag.commit,
+    };
+    lineage::check(&identity, relation, earlier)
 }
 
 fn read_layout(

@@ -82,6 +82,10 @@ impl Config {
             let at = vec![Key("release"), Key("supersedes"), Key("reason")];
             texts.push((at, &superseded.reason));
         }
+        if let Some(amends) = &self.release.amends {
+            let at = vec![Key("release"), Key("amends"), Key("reason")];
+            texts.push((at, &amends.reason));
+        }
         require_text(text, &texts)
     }
 
@@ -113,6 +117,17 @@ impl Config {
                     release.tag
                 ),
                 "put `{version}` where the version stands, as in \"monitor/v{version}\"",
+            );
+        }
+        if release
+            .amends
+            .as_ref()
+            .is_some_and(|amends| amends.number == 0)
+        {
+            return fail(
+                "amends",
+                "addenda are counted from 1".to_owned(),
+                "leave `number` out for the first addendum to an archive",
             );
         }
         match (release.revision, &release.supersedes) {
