@@ -11,6 +11,7 @@ use crate::cli::monitor::{Progress, Stop, TerminalMonitor};
 
 mod build;
 mod completions;
+mod dhf;
 mod error;
 mod escape;
 mod fetch;
@@ -20,9 +21,11 @@ mod jobs;
 mod key;
 mod layout;
 mod list;
+mod manual;
 mod meaning;
 mod monitor;
 mod named;
+mod nearest;
 mod new_file;
 mod output;
 mod pack;
@@ -92,6 +95,8 @@ enum Command {
     Rebuild(rebuild::Args),
     Pack(pack::Args),
     Publish(publish::Args),
+    Manual(manual::Args),
+    Dhf(dhf::Args),
     List(list::Args),
     Fetch(fetch::Args),
     Image(image::Args),
@@ -112,6 +117,8 @@ impl Command {
             Self::Rebuild(args) => rebuild::run(args, monitor),
             Self::Pack(args) => pack::run(args, monitor),
             Self::Publish(args) => publish::run(args, monitor),
+            Self::Manual(args) => manual::run(args, monitor),
+            Self::Dhf(args) => dhf::run(args, monitor),
             Self::List(args) => list::run(args, monitor),
             Self::Fetch(args) => fetch::run(args, monitor),
             Self::Image(args) => image::run(args, monitor),

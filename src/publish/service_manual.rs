@@ -91,6 +91,11 @@ impl Recorded {
         }))
     }
 
+    /// Whether the archive is a draft, which is never released.
+    pub fn is_draft(&self) -> bool {
+        self.manifest.draft
+    }
+
     /// The entry's text without markers, whether the release is authorised yet or not.
     pub fn text(&self, released_at: Option<Timestamp>) -> String {
         crate::service_manual::render(
