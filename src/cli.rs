@@ -12,6 +12,7 @@ use crate::cli::monitor::{Progress, Stop, TerminalMonitor};
 mod build;
 mod completions;
 mod dropbox;
+mod dhf;
 mod error;
 mod escape;
 mod fetch;
@@ -22,9 +23,11 @@ mod jobs;
 mod key;
 mod layout;
 mod list;
+mod manual;
 mod meaning;
 mod monitor;
 mod named;
+mod nearest;
 mod new_file;
 mod output;
 mod pack;
@@ -94,6 +97,8 @@ enum Command {
     Rebuild(rebuild::Args),
     Pack(pack::Args),
     Publish(publish::Args),
+    Manual(manual::Args),
+    Dhf(dhf::Args),
     List(list::Args),
     Fetch(fetch::Args),
     Retention(retention::Args),
@@ -115,6 +120,8 @@ impl Command {
             Self::Rebuild(args) => rebuild::run(args, monitor),
             Self::Pack(args) => pack::run(args, monitor),
             Self::Publish(args) => publish::run(args, monitor),
+            Self::Manual(args) => manual::run(args, monitor),
+            Self::Dhf(args) => dhf::run(args, monitor),
             Self::List(args) => list::run(args, monitor),
             Self::Fetch(args) => fetch::run(args, monitor),
             Self::Retention(args) => retention::run(args, monitor),

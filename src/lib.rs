@@ -39,6 +39,7 @@ pub mod manifest;
 #[cfg(feature = "native")]
 pub mod plan;
 pub mod sbom;
+pub mod service_manual;
 pub mod templates;
 // ── base ──
 #[cfg(feature = "native")]
