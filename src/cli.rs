@@ -29,6 +29,7 @@ mod pack;
 mod panic;
 mod publish;
 mod rebuild;
+mod receipt;
 mod registry;
 mod schema;
 mod show;
@@ -36,8 +37,11 @@ mod shown;
 mod sign;
 mod signer;
 mod small_file;
+mod status;
 mod stores;
+mod target;
 mod trust;
+mod upload;
 mod verify;
 
 const EXAMPLES: &str = "\
@@ -92,6 +96,8 @@ enum Command {
     Rebuild(rebuild::Args),
     Pack(pack::Args),
     Publish(publish::Args),
+    Status(status::Args),
+    Upload(upload::Args),
     List(list::Args),
     Fetch(fetch::Args),
     Image(image::Args),
@@ -112,6 +118,8 @@ impl Command {
             Self::Rebuild(args) => rebuild::run(args, monitor),
             Self::Pack(args) => pack::run(args, monitor),
             Self::Publish(args) => publish::run(args, monitor),
+            Self::Status(args) => status::run(args, monitor),
+            Self::Upload(args) => upload::run(args, monitor),
             Self::List(args) => list::run(args, monitor),
             Self::Fetch(args) => fetch::run(args, monitor),
             Self::Image(args) => image::run(args, monitor),
