@@ -214,7 +214,7 @@ impl Transfer<'_> {
             let known = usize::try_from(known).unwrap_or(chunk.len());
             let fresh = chunk.slice(known..);
             self.task.advance(fresh.len() as u64)?;
-            sink.accept(fresh)?;
+            sink.accept(&fresh)?;
         }
     }
 

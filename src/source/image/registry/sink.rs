@@ -102,8 +102,9 @@ impl Sink<'_> {
         self.received
     }
 
-    pub(super) fn accept(&mut self, bytes: Bytes) -> Result<(), Stop> {
-        let written = self.file.write_all(&bytes).at("write", self.path);
+    /// Writes them, and hands them on.
+    pub(super) fn accept(&mut self, bytes: &Bytes) -> Result<(), Stop> {
+        let written = self.file.write_all(bytes).at("write", self.path);
         written.map_err(ImageError::from)?;
         self.received += bytes.len() as u64;
         self.unsynced += bytes.len();
