@@ -2,12 +2,15 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use opendal::{ErrorKind, HttpTransporter, OperationContext, Operator};
+use tokio::time::sleep;
 
 use self::budget::Budget;
 use self::download::Download;
+use self::pool::Pool;
 use self::service::{Mark, Proof};
 use self::trace::Trace;
 use self::transport::Transport;
@@ -25,6 +28,7 @@ mod budget;
 mod create;
 mod download;
 mod failure;
+mod pool;
 mod service;
 mod trace;
 mod transport;
@@ -44,6 +48,7 @@ pub(super) struct RemoteStore<'m> {
     operator: Operator,
     clients: Arc<Clients>,
     budget: Budget,
+    pool: Arc<Pool>,
     runtime: Background,
     monitor: &'m dyn Monitor,
 }
@@ -70,6 +75,7 @@ impl<'m> RemoteStore<'m> {
             operator: service::operator(remote)?,
             clients: Arc::new(Clients::new(access.authorities.as_deref(), &place)?),
             budget: Budget::new(),
+            pool: Arc::new(Pool::default()),
             runtime: Background::with_threads(THREADS).at("start threads for", &place)?,
             monitor,
         })
@@ -88,6 +94,11 @@ impl<'m> RemoteStore<'m> {
 
     fn wait<T>(&self, answer: impl Future<Output = T>) -> Result<T, Cancelled> {
         self.runtime.wait(self.monitor, answer)
+    }
+
+    fn pause(&self, pause: Duration) -> Result<(), Cancelled> {
+        // A clock can only be made in the runtime.
+        self.wait(async { sleep(pause).await })
     }
 
     /// The name of the object at `path` in the bucket.
