@@ -230,15 +230,12 @@ impl Store for RemoteStore<'_> {
     fn children(&self, folder: &str) -> Result<Children, StoreError> {
         let mut children = Children::default();
         for (path, metadata) in self.entries(folder, false)? {
-            match path.strip_suffix('/') {
-                Some(path) => {
-                    let name = path.rsplit('/').next().unwrap_or(path);
-                    children.folders.push(name.to_owned());
-                }
-                None => {
-                    let size = metadata.content_length();
-                    children.objects.push(Self::object(&path, size, &metadata));
-                }
+            if let Some(path) = path.strip_suffix('/') {
+                let name = path.rsplit('/').next().unwrap_or(path);
+                children.folders.push(name.to_owned());
+            } else {
+                let size = metadata.content_length();
+                children.objects.push(Self::object(&path, size, &metadata));
             }
         }
         children.folders.retain(|name| !name.is_empty());

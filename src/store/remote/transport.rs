@@ -1,4 +1,4 @@
-//! How OpenDAL's requests are sent: again where that may help, and to nobody they are not for.
+//! How `OpenDAL`'s requests are sent: again where that may help, and to nobody they are not for.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -210,7 +210,7 @@ fn passes(refusal: &Refusal, method: &Method) -> bool {
     }
 }
 
-/// The answer as OpenDAL reads it.
+/// The answer as `OpenDAL` reads it.
 fn answer(request: &Outgoing, response: reqwest::Response) -> Response<HttpBody> {
     let length = match request.method {
         Method::HEAD => None,
