@@ -10,25 +10,27 @@ use tokio::time::sleep;
 
 use self::budget::Budget;
 use self::download::Download;
+use self::lock::Lock;
 use self::pool::Pool;
 use self::service::{Mark, Proof};
 use self::trace::Trace;
 use self::transport::Transport;
 use super::http::Clients;
 use super::{
-    Access, Address, Children, Created, Document, Edition, Object, Promises, Remote, Service,
-    Store, StoreError, Swapped,
+    Access, Address, Children, Created, Document, Edition, Object, ObjectLock, Promises, Remote,
+    Service, Store, StoreError, Swapped,
 };
 use crate::background::Background;
 use crate::error::{Cancelled, IoContext};
 use crate::monitor::Monitor;
 
-mod attempts;
 mod budget;
 mod create;
 mod download;
 mod failure;
+mod lock;
 mod pool;
+mod s3;
 mod service;
 mod trace;
 mod transport;
@@ -47,6 +49,7 @@ pub(super) struct RemoteStore<'m> {
     mark: Mark,
     operator: Operator,
     clients: Arc<Clients>,
+    lock: Option<Lock>,
     budget: Budget,
     pool: Arc<Pool>,
     runtime: Background,
@@ -66,6 +69,11 @@ impl<'m> RemoteStore<'m> {
         monitor: &'m dyn Monitor,
     ) -> Result<Self, StoreError> {
         let place = remote.to_string();
+        let clients = Arc::new(Clients::new(access.authorities.as_deref(), &place)?);
+        let lock = match remote.service {
+            Service::S3 => Some(Lock::new(remote, &clients)?),
+            _ => None,
+        };
         Ok(Self {
             service: remote.service,
             folder: remote.folder.clone(),
@@ -73,7 +81,8 @@ impl<'m> RemoteStore<'m> {
             proof: service::proof(remote.service),
             mark: service::mark(remote.service),
             operator: service::operator(remote)?,
-            clients: Arc::new(Clients::new(access.authorities.as_deref(), &place)?),
+            clients,
+            lock,
             budget: Budget::new(),
             pool: Arc::new(Pool::default()),
             runtime: Background::with_threads(THREADS).at("start threads for", &place)?,
@@ -349,5 +358,9 @@ impl Store for RemoteStore<'_> {
             return Ok(Swapped::Changed);
         }
         Err(self.failed("replace", path, &error, &operation))
+    }
+
+    fn object_lock(&self) -> Option<&dyn ObjectLock> {
+        self.lock.as_ref().map(|_| self as &dyn ObjectLock)
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use dhfpack::monitor::Silent;
 use dhfpack::store::{self, Access, Created, Store, StoreError, Swapped};
 
-use super::contract::{MIB, STORE, bytes, content, in_child, put};
+use super::contract::tools::{MIB, bytes, content, put};
+use super::contract::{STORE, in_child};
 use crate::support::faults::{Asked, Fault, Faults};
 use crate::support::s3::{Kind, Server};
 

@@ -11,7 +11,6 @@ use md5::{Digest as _, Md5};
 use opendal::options::WriteOptions;
 use opendal::{Buffer, ErrorKind, Metadata, Writer};
 
-use super::attempts::Attempts;
 use super::budget::Way;
 use super::service::Proof;
 use super::trace::Trouble;
@@ -19,6 +18,7 @@ use super::{Operation, RemoteStore};
 use crate::digest::{Hasher, Sha256};
 use crate::error::{Cancelled, IoError};
 use crate::monitor::Silent;
+use crate::store::attempts::Attempts;
 use crate::store::{Created, Object, Store, StoreError};
 
 /// How long is waited for parts to be thrown away after a failure.

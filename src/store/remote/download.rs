@@ -8,11 +8,11 @@ use futures_util::{FutureExt, StreamExt};
 use opendal::options::ReaderOptions;
 use opendal::{Buffer, BufferStream, ErrorKind, Metadata};
 
-use super::attempts::Attempts;
 use super::service::Mark;
 use super::{Operation, RemoteStore};
 use crate::digest::BUFFER;
 use crate::store::StoreError;
+use crate::store::attempts::Attempts;
 
 /// How much has to arrive for a transfer to count as making headway, in bytes.
 const HEADWAY: u64 = 16 << 20;
