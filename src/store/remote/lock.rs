@@ -184,7 +184,9 @@ impl RemoteStore<'_> {
             Ok((200..=299, bytes)) => return Ok(Some(bytes)),
             Ok((status, bytes)) => {
                 let refusal = Refusal::read(status, &bytes);
-                if ABSENT.contains(&refusal.code.as_str()) {
+                // Many servers do not know this part of S3 at all, and then have no locks.
+                let is_unknown = ask.set.is_none() && matches!(status, 405 | 501);
+                if is_unknown || ABSENT.contains(&refusal.code.as_str()) {
                     return Ok(None);
                 }
                 match failure::refused(self.service, &refusal) {
