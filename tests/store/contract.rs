@@ -12,8 +12,11 @@ use std::thread;
 
 use dhfpack::error::Cancelled;
 use dhfpack::monitor::{Monitor, Recording, Silent};
-use dhfpack::store::{self, Access, Address, Created, Edition, Object, Store, StoreError, Swapped};
+use dhfpack::store::{
+    self, Access, Address, Created, DropboxLogin, Edition, Object, Store, StoreError, Swapped,
+};
 
+use crate::support::dropbox::{self, Dropbox};
 use crate::support::release::told;
 use crate::support::s3::{Kind, SECRET, Server};
 
@@ -83,6 +86,14 @@ fn google_keeps_the_contract() {
     on(Kind::Gcs);
 }
 
+#[test]
+fn dropbox_keeps_the_contract() {
+    if let Some(dropbox) = Dropbox::start() {
+        let login = ("DHFPACK_DROPBOX_TOKEN", dropbox::TOKEN.to_owned());
+        holds(&dropbox.address("contract"), &[login], false);
+    }
+}
+
 /// Run by the others, for one store each.
 #[test]
 #[ignore = "needs a store; the other tests here run it"]
@@ -104,6 +115,15 @@ fn the_contract() {
     contract.a_document_is_exchanged();
     contract.no_exchange_is_lost();
     contract.strange_paths_are_refused();
+}
+
+/// What the child is given to log in with.
+fn access() -> Access {
+    let token = std::env::var("DHFPACK_DROPBOX_TOKEN").ok();
+    Access {
+        dropbox: token.map(DropboxLogin::with_access_token),
+        ..Access::default()
+    }
 }
 
 struct Contract {
@@ -184,7 +204,7 @@ impl Contract {
         if let Address::Folder(folder) = &address {
             fs::create_dir_all(folder).unwrap();
         }
-        store::open(&address, &Access::default(), monitor).unwrap()
+        store::open(&address, &access(), monitor).unwrap()
     }
 
     fn objects_of_every_size_come_back(&self) {

@@ -1,8 +1,8 @@
 //! Dropbox, as far as its published API tells how it behaves.
 
-mod contract;
 mod faults;
 mod logins;
+mod names;
 mod program;
 
 use std::io::Read;
