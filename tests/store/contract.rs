@@ -12,9 +12,12 @@ use std::thread;
 
 use dhfpack::error::Cancelled;
 use dhfpack::monitor::{Monitor, Recording, Silent};
-use dhfpack::store::{self, Access, Address, Created, Edition, Store, StoreError, Swapped};
+use dhfpack::store::{
+    self, Access, Address, Created, DropboxLogin, Edition, Store, StoreError, Swapped,
+};
 
 use self::tools::{Failing, MIB, Stopping, bytes, content, paths, put};
+use crate::support::dropbox::{self, Dropbox};
 use crate::support::release::told;
 use crate::support::s3::{Kind, SECRET, Server};
 
@@ -86,6 +89,14 @@ fn google_keeps_the_contract() {
     on(Kind::Gcs);
 }
 
+#[test]
+fn dropbox_keeps_the_contract() {
+    if let Some(dropbox) = Dropbox::start() {
+        let login = ("DHFPACK_DROPBOX_TOKEN", dropbox::TOKEN.to_owned());
+        holds(&dropbox.address("contract"), &[login], false);
+    }
+}
+
 /// Run by the others, for one store each.
 #[test]
 #[ignore = "needs a store; the other tests here run it"]
@@ -109,6 +120,15 @@ fn the_contract() {
     contract.strange_paths_are_refused();
 }
 
+/// What the child is given to log in with.
+fn access() -> Access {
+    let token = std::env::var("DHFPACK_DROPBOX_TOKEN").ok();
+    Access {
+        dropbox: token.map(DropboxLogin::with_access_token),
+        ..Access::default()
+    }
+}
+
 struct Contract {
     address: Address,
     races: bool,
@@ -121,7 +141,7 @@ impl Contract {
         if let Address::Folder(folder) = &address {
             fs::create_dir_all(folder).unwrap();
         }
-        store::open(&address, &Access::default(), monitor).unwrap()
+        store::open(&address, &access(), monitor).unwrap()
     }
 
     fn objects_of_every_size_come_back(&self) {

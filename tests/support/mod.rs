@@ -1,5 +1,6 @@
 //! What several tests need.
 
+pub(crate) mod dropbox;
 pub(crate) mod engine;
 pub(crate) mod faults;
 pub(crate) mod git;
