@@ -1,0 +1,7 @@
+//! Retention: locks on what is published.
+
+mod apply;
+mod command;
+mod record;
+mod server;
+mod stand_in;
