@@ -11,23 +11,29 @@ use crate::cli::monitor::{Progress, Stop, TerminalMonitor};
 
 mod build;
 mod completions;
+mod dropbox;
+mod dhf;
 mod error;
 mod escape;
+mod fetch;
 mod image;
+mod image_registry;
 mod init;
 mod jobs;
 mod key;
 mod layout;
+mod list;
+mod manual;
 mod meaning;
 mod monitor;
 mod named;
+mod nearest;
 mod new_file;
 mod output;
 mod pack;
 mod panic;
 mod publish;
 mod rebuild;
-mod registry;
 mod retention;
 mod schema;
 mod show;
@@ -36,6 +42,7 @@ mod sign;
 mod signer;
 mod small_file;
 mod stores;
+mod trust;
 mod verify;
 
 const EXAMPLES: &str = "\
@@ -90,6 +97,10 @@ enum Command {
     Rebuild(rebuild::Args),
     Pack(pack::Args),
     Publish(publish::Args),
+    Manual(manual::Args),
+    Dhf(dhf::Args),
+    List(list::Args),
+    Fetch(fetch::Args),
     Retention(retention::Args),
     Image(image::Args),
     Key(key::Args),
@@ -105,10 +116,14 @@ impl Command {
             Self::Build(args) => build::run(args, monitor),
             Self::Verify(args) => verify::run(args, monitor),
             Self::Sign(args) => sign::run(args, monitor),
-            Self::Show(args) => show::run(args),
+            Self::Show(args) => show::run(args, monitor),
             Self::Rebuild(args) => rebuild::run(args, monitor),
             Self::Pack(args) => pack::run(args, monitor),
             Self::Publish(args) => publish::run(args, monitor),
+            Self::Manual(args) => manual::run(args, monitor),
+            Self::Dhf(args) => dhf::run(args, monitor),
+            Self::List(args) => list::run(args, monitor),
+            Self::Fetch(args) => fetch::run(args, monitor),
             Self::Retention(args) => retention::run(args, monitor),
             Self::Image(args) => image::run(args, monitor),
             Self::Key(args) => key::run(args, monitor),

@@ -6,11 +6,18 @@
 pub mod assemble;
 #[cfg(feature = "native")]
 pub mod authorise;
+#[cfg(feature = "native")]
+pub mod catalogue;
 pub mod diff;
+#[cfg(feature = "native")]
+pub mod fetch;
+#[cfg(feature = "native")]
+pub mod lineage;
 #[cfg(feature = "native")]
 pub mod publish;
 #[cfg(feature = "native")]
 pub mod rebuild;
+pub mod register;
 #[cfg(feature = "native")]
 pub mod restore;
 #[cfg(feature = "native")]
@@ -32,6 +39,7 @@ pub mod manifest;
 #[cfg(feature = "native")]
 pub mod plan;
 pub mod sbom;
+pub mod service_manual;
 pub mod templates;
 // ── base ──
 #[cfg(feature = "native")]
@@ -42,4 +50,6 @@ pub mod monitor;
 pub mod path;
 #[cfg(feature = "native")]
 pub mod platform;
+#[cfg(feature = "native")]
+mod threads;
 pub mod toml_file;

@@ -50,7 +50,8 @@ pub const PAGE: &str = "index.html";
 pub struct Manifest {
     /// The format number, see [`FORMAT`].
     pub format: u32,
-    /// The archive's name: product, version, and revision where there is one.
+    /// The archive's name: product, version, and the numbers of revision and addendum where there
+    /// are any.
     pub name: String,
     /// True for an archive sealed with gaps, which never passes verification.
     pub draft: bool,
@@ -79,6 +80,9 @@ pub struct Manifest {
     /// Manifest digest of the archive that this one is an addendum to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amends: Option<Sha256>,
+    /// Which addendum to it this is, and why it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addendum: Option<Addendum>,
     /// Manifest digest of the product's previous release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predecessor: Option<Sha256>,
@@ -125,6 +129,15 @@ pub struct Superseded {
     /// Manifest digest of the replaced archive.
     pub manifest: Sha256,
     /// Why it was replaced.
+    pub reason: String,
+}
+
+/// Which addendum an archive is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addendum {
+    /// Counts the addenda to one archive, from 1.
+    pub number: u32,
+    /// Why it was made.
     pub reason: String,
 }
 

@@ -15,10 +15,14 @@ use crate::path::ArchivePath;
 use crate::store::{Store, StoreError};
 use crate::verify::{self, Policy, VerifyError};
 
+pub mod dhf;
+mod exchange;
 mod parallel;
 pub mod retention;
+pub mod service_manual;
 mod upload;
 
+pub use exchange::{GrowingDocument, InStore, exchange};
 pub use upload::{Opener, Published, ReadBack, StoreFile, upload};
 
 /// Why an archive cannot be published.

@@ -14,8 +14,9 @@ use crate::digest::Sha256;
 use crate::error::IoError;
 use crate::layout::Layout;
 use crate::manifest::{
-    self, BuildEnvironment, FileEntry, GitSignature, ImageIdentity, LayoutIdentity, LfsIdentity,
-    LockFile, Manifest, Origin, Records, Release, RetentionRule, SourceIdentity, SubmoduleIdentity,
+    self, Addendum, BuildEnvironment, FileEntry, GitSignature, ImageIdentity, LayoutIdentity,
+    LfsIdentity, LockFile, Manifest, Origin, Records, Release, RetentionRule, SourceIdentity,
+    SubmoduleIdentity,
 };
 use crate::monitor::Monitor;
 use crate::path::ArchivePath;
@@ -75,6 +76,8 @@ pub struct Facts<'a> {
     pub commit_signature: &'a GitSignature,
     /// Each file that says who may sign: its path in the archive, and its text.
     pub trust_files: &'a [(&'static str, String)],
+    /// The text of the service manual's record, as read.
+    pub service_manual: Option<&'a str>,
     /// The records' revision.
     pub records: &'a Records,
     /// What the release was built with.
@@ -177,6 +180,14 @@ pub fn seal(
     for (path, text) in facts.trust_files {
         add(store(staging, path, text.as_bytes(), Origin::Input)?);
     }
+    if let Some(text) = facts.service_manual {
+        add(store(
+            staging,
+            own::SERVICE_MANUAL,
+            text.as_bytes(),
+            Origin::Input,
+        )?);
+    }
     add(generated(
         staging,
         own::RESOLVED,
@@ -250,6 +261,7 @@ fn begin_manifest(
     images: Vec<ImageIdentity>,
 ) -> Manifest {
     let config = facts.config();
+    let amends = config.release.amends.as_ref();
     Manifest {
         format: manifest::FORMAT,
         name: facts.plan.name.clone(),
@@ -284,9 +296,17 @@ fn begin_manifest(
         build_environment: facts.build_environment.cloned(),
         retention: config.retention.as_ref().map(RetentionRule::of),
         slots: facts.plan.slots.clone(),
-        amends: None,
+        amends: amends.map(|amends| amends.manifest),
+        addendum: amends.map(|amends| Addendum {
+            number: amends.number,
+            reason: amends.reason.clone(),
+        }),
         predecessor: config.release.predecessor,
-        supersedes: config.release.supersedes.clone(),
+        // An addendum to a revision takes nobody's place.
+        supersedes: match amends {
+            Some(_) => None,
+            None => config.release.supersedes.clone(),
+        },
         files,
     }
 }

@@ -8,6 +8,7 @@ mod algorithm;
 mod certificate;
 mod chain;
 pub mod cms;
+mod detached;
 mod error;
 mod folder;
 #[cfg(feature = "native")]
@@ -23,6 +24,9 @@ mod statement;
 mod trust;
 
 pub use certificate::Certificate;
+#[cfg(feature = "native")]
+pub use detached::sign_detached;
+pub use detached::verify_detached;
 pub use error::SignError;
 pub use folder::{Examination, SignerReport, examine};
 #[cfg(feature = "native")]
@@ -30,8 +34,8 @@ pub use generate::{Generated, generate};
 #[cfg(feature = "native")]
 pub use key::Signer;
 #[cfg(feature = "native")]
-pub use prepare::{NewStatement, Occasion, already_signed, prepare};
-pub use roles::missing_roles;
+pub use prepare::{NewStatement, Occasion, already_signed, complete, prepare};
+pub use roles::{missing_roles, released_at};
 pub use statement::{Digests, Earlier, Predicate, Statement, StatementError, Subject, Tool};
 pub use trust::{Distrust, Trust};
 

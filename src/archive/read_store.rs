@@ -1,26 +1,33 @@
 //! An archive in a store.
 
 use std::io::Read;
+use std::marker::PhantomData;
+use std::ops::Deref;
 use std::sync::OnceLock;
 
 use super::{ArchiveError, Entry, EntryKind, Listing, Place, Tree};
 use crate::store::Store;
 
-/// The archive that lies at the store's own address.
-pub fn in_store<'m>(store: Box<dyn Store + 'm>) -> Box<dyn Tree + 'm> {
+/// The archive that lies at the store's own address; the store may be owned or borrowed.
+pub fn in_store<'t, 'm: 't>(
+    store: impl Deref<Target = dyn Store + 'm> + Send + Sync + 't,
+) -> Box<dyn Tree + 't> {
     Box::new(StoreTree {
         store,
+        reach: PhantomData,
         listed: OnceLock::new(),
     })
 }
 
 /// The objects of a store, listed once: what is published does not change.
-struct StoreTree<'m> {
-    store: Box<dyn Store + 'm>,
+struct StoreTree<'m, S> {
+    store: S,
+    /// What the store itself borrows outlives the tree.
+    reach: PhantomData<&'m ()>,
     listed: OnceLock<Listing>,
 }
 
-impl Tree for StoreTree<'_> {
+impl<'m, S: Deref<Target = dyn Store + 'm> + Send + Sync> Tree for StoreTree<'m, S> {
     fn describe(&self) -> String {
         self.store.address().to_string()
     }

@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     } else {
         ReadBack::default()
     };
-    let store = store::open(&to, &stores::access(), monitor)?;
+    let store = store::open(&to, &stores::access()?, monitor)?;
     let published = publish::publish(&*tree, &*store, read_back, args.jobs.count(), monitor)?;
     let location = published.location.to_string();
     if args.json {

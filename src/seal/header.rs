@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use crate::config::{Market, Product};
+use crate::digest::Sha256;
 use crate::manifest::{
-    BuildEnvironment, ImageIdentity, LayoutIdentity, Manifest, Records, Release, RetentionRule,
-    SlotRecord, SourceIdentity,
+    Addendum, BuildEnvironment, ImageIdentity, LayoutIdentity, Manifest, Records, Release,
+    RetentionRule, SlotRecord, SourceIdentity, Superseded,
 };
 
 /// What `release.json` says, and what generated files tell of.
@@ -25,6 +26,12 @@ pub(super) struct Header<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     retention: Option<&'a RetentionRule>,
     slots: &'a [SlotRecord],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amends: Option<Sha256>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    addendum: Option<&'a Addendum>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    supersedes: Option<&'a Superseded>,
 }
 
 impl<'a> Header<'a> {
@@ -42,6 +49,9 @@ impl<'a> Header<'a> {
             build_environment: manifest.build_environment.as_ref(),
             retention: manifest.retention.as_ref(),
             slots: &manifest.slots,
+            amends: manifest.amends,
+            addendum: manifest.addendum.as_ref(),
+            supersedes: manifest.supersedes.as_ref(),
         }
     }
 }

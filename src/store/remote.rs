@@ -21,7 +21,6 @@ use crate::background::Background;
 use crate::error::{Cancelled, IoContext};
 use crate::monitor::Monitor;
 
-mod attempts;
 mod budget;
 mod create;
 mod download;
