@@ -11,8 +11,8 @@ use crate::cli::monitor::{Progress, Stop, TerminalMonitor};
 
 mod build;
 mod completions;
-mod dropbox;
 mod dhf;
+mod dropbox;
 mod error;
 mod escape;
 mod fetch;

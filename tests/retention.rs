@@ -2,6 +2,7 @@
 
 mod apply;
 mod command;
+mod documentation;
 mod record;
 mod server;
 mod stand_in;
