@@ -34,6 +34,7 @@ mod pack;
 mod panic;
 mod publish;
 mod rebuild;
+mod receipt;
 mod retention;
 mod schema;
 mod show;
@@ -41,8 +42,11 @@ mod shown;
 mod sign;
 mod signer;
 mod small_file;
+mod status;
 mod stores;
+mod target;
 mod trust;
+mod upload;
 mod verify;
 
 const EXAMPLES: &str = "\
@@ -99,6 +103,8 @@ enum Command {
     Publish(publish::Args),
     Manual(manual::Args),
     Dhf(dhf::Args),
+    Status(status::Args),
+    Upload(upload::Args),
     List(list::Args),
     Fetch(fetch::Args),
     Retention(retention::Args),
@@ -122,6 +128,8 @@ impl Command {
             Self::Publish(args) => publish::run(args, monitor),
             Self::Manual(args) => manual::run(args, monitor),
             Self::Dhf(args) => dhf::run(args, monitor),
+            Self::Status(args) => status::run(args, monitor),
+            Self::Upload(args) => upload::run(args, monitor),
             Self::List(args) => list::run(args, monitor),
             Self::Fetch(args) => fetch::run(args, monitor),
             Self::Retention(args) => retention::run(args, monitor),

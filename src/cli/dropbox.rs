@@ -8,7 +8,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::cli::error::{CliError, Kind};
-use crate::cli::registry::variable;
+use crate::cli::image_registry::variable;
 use crate::cli::signer::first_line;
 use crate::cli::small_file::{self, SmallFileError};
 

@@ -52,7 +52,7 @@ fn open<'m>(
         let place = address.to_string();
         return Err(RetentionError::NoArchive { place }.into());
     };
-    Ok((store::open(&above, &stores::access(), monitor)?, name))
+    Ok((store::open(&above, &stores::access()?, monitor)?, name))
 }
 
 impl From<RetentionError> for CliError {

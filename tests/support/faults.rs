@@ -82,12 +82,13 @@ fn pass(
         .map_or(0, |(_, length)| length.trim().parse().unwrap());
     let fault = {
         let mut record = record.lock().unwrap();
-        record.push(Asked {
+        let asked = Asked {
             method: words.next().unwrap_or_default(),
             path: words.next().unwrap_or_default(),
             number: record.len(),
-        });
-        fault(&record[record.len() - 1])
+        };
+        record.push(asked.clone());
+        fault(&asked)
     };
     let mut body = Vec::new();
     let taken = match fault {
