@@ -3,6 +3,7 @@
 mod apply;
 mod command;
 mod documentation;
+mod publish;
 mod record;
 mod server;
 mod stand_in;

@@ -160,8 +160,8 @@ fn what_cannot_be_locked_is_told_with_its_reason() {
         all.contains("there is nothing at s3://locked/a/pump-9.9.9"),
         "{all}"
     );
-    let all = ends(&server, 1, &["retention", "show", "s3://locked?region=x"]);
-    assert!(all.contains("there is nothing at s3://locked"), "{all}");
+    let all = ends(&server, 2, &["retention", "show", "s3://locked?region=x"]);
+    assert!(all.contains("no archive at s3://locked"), "{all}");
 
     let url = server.url(LOCKED, NAME);
     let output = run(&[], &["retention", "show", &url]);
