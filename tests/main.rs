@@ -23,6 +23,7 @@ mod release;
 // Stock tools in a Unix shell.
 #[cfg(unix)]
 mod restore;
+mod retention;
 #[path = "../examples/quickstart/sample.rs"]
 mod sample;
 mod sample_product;
