@@ -14,6 +14,7 @@ mod image;
 mod kill;
 mod layouts;
 mod page;
+mod publish;
 mod quickstart;
 mod readme;
 mod rebuild;

@@ -1,0 +1,8 @@
+//! Publishing in one run: again, interrupted, signed later, on another machine, by two at once.
+
+mod interrupted;
+mod once;
+mod receipts;
+mod shop;
+mod status;
+mod together;
