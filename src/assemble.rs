@@ -28,12 +28,14 @@ mod environment;
 mod inputs;
 mod links;
 mod overrides;
+mod service_manual;
 mod signatures;
 mod whole;
 
 pub use environment::EnvironmentError;
 
 use inputs::Inputs;
+use service_manual::ServiceManual;
 
 /// What to build from.
 #[derive(Debug, Clone)]
@@ -326,6 +328,7 @@ pub fn build(
             tag_signature: &inputs.signatures.tag,
             commit_signature: &inputs.signatures.commit,
             trust_files: &inputs.signatures.trust_files,
+            service_manual: inputs.service_manual.as_ref().map(ServiceManual::text),
             records: &inputs.records,
             build_environment: build_environment.as_ref(),
         },

@@ -17,6 +17,7 @@ pub mod lineage;
 pub mod publish;
 #[cfg(feature = "native")]
 pub mod rebuild;
+pub mod register;
 #[cfg(feature = "native")]
 pub mod restore;
 #[cfg(feature = "native")]
@@ -38,6 +39,7 @@ pub mod manifest;
 #[cfg(feature = "native")]
 pub mod plan;
 pub mod sbom;
+pub mod service_manual;
 pub mod templates;
 // ── base ──
 #[cfg(feature = "native")]

@@ -10,11 +10,13 @@ use crate::manifest::ManifestError;
 use crate::store::StoreError;
 use crate::verify::VerifyError;
 
+pub mod dhf;
 mod exchange;
 mod parallel;
 pub mod receipt;
 pub mod retention;
 mod run;
+pub mod service_manual;
 mod signatures;
 mod source;
 mod status;

@@ -76,6 +76,8 @@ pub struct Facts<'a> {
     pub commit_signature: &'a GitSignature,
     /// Each file that says who may sign: its path in the archive, and its text.
     pub trust_files: &'a [(&'static str, String)],
+    /// The text of the service manual's record, as read.
+    pub service_manual: Option<&'a str>,
     /// The records' revision.
     pub records: &'a Records,
     /// What the release was built with.
@@ -177,6 +179,14 @@ pub fn seal(
     )?);
     for (path, text) in facts.trust_files {
         add(store(staging, path, text.as_bytes(), Origin::Input)?);
+    }
+    if let Some(text) = facts.service_manual {
+        add(store(
+            staging,
+            own::SERVICE_MANUAL,
+            text.as_bytes(),
+            Origin::Input,
+        )?);
     }
     add(generated(
         staging,

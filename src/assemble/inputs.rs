@@ -8,6 +8,7 @@ use super::configuration::{self, Configuration, read_text};
 use super::environment;
 use super::links::report_links;
 use super::overrides;
+use super::service_manual::{self, ServiceManual};
 use super::signatures::{self, Signatures};
 use super::whole;
 use super::{BuildError, ConfigSource, Request};
@@ -37,6 +38,7 @@ pub(super) struct Inputs {
     pub(super) config_text: TomlText,
     pub(super) layout: Layout,
     pub(super) layout_text: String,
+    pub(super) service_manual: Option<ServiceManual>,
     /// The configuration's folder in the checkout, from which relative locations count.
     pub(super) folder: PathBuf,
     others: BTreeMap<String, (Mirror, String)>,
@@ -72,6 +74,7 @@ impl Inputs {
         tagged.require_same_tag(&tag)?;
         require_same_release(request, &read.config, &tag)?;
         let (layout, layout_text) = read_layout(request, &mirror, &read)?;
+        let service_manual = service_manual::read(&mirror, &read)?;
         let signatures = signatures::judge(tagged, &mirror, &tag, &read, monitor)?;
         let submodules = if layout
             .slots
@@ -97,6 +100,7 @@ impl Inputs {
             config_text: read.text,
             layout,
             layout_text,
+            service_manual,
             resolved: ResolvedConfig {
                 base: read.base,
                 config: read.config,
@@ -154,8 +158,12 @@ impl Inputs {
             &self.resolved.base,
             &places,
             &self.pinned(),
-            draft,
         )?;
+        plan.gaps
+            .extend(self.service_manual.as_ref().and_then(ServiceManual::gap));
+        if !draft {
+            plan.refuse_gaps()?;
+        }
         environment::plan(self, &mut plan)?;
         Ok(plan)
     }

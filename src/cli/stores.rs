@@ -7,14 +7,16 @@ use dhfpack::monitor::Monitor;
 use dhfpack::publish::PublishError;
 use dhfpack::store::{self, Access, Address, Store, StoreError};
 
+use crate::cli::dropbox;
 use crate::cli::error::{CliError, Kind};
 
 /// How services are reached, from the environment alone: never a secret as an option, which
 /// process lists and shell histories show.
-pub(crate) fn access() -> Access {
-    Access {
+pub(crate) fn access() -> Result<Access, CliError> {
+    Ok(Access {
         authorities: std::env::var_os("DHFPACK_CA_FILE").map(PathBuf::from),
-    }
+        dropbox: dropbox::login()?,
+    })
 }
 
 /// The address in `text`; a relative path counts from the current folder.
@@ -37,7 +39,7 @@ pub(crate) fn named<'m>(
     monitor: &'m dyn Monitor,
 ) -> Result<Option<Box<dyn Store + 'm>>, CliError> {
     match named.to_str().filter(|text| Address::is_url(text)) {
-        Some(url) => Ok(Some(store::open(&address(url)?, &access(), monitor)?)),
+        Some(url) => Ok(Some(store::open(&address(url)?, &access()?, monitor)?)),
         None => Ok(None),
     }
 }
@@ -70,7 +72,7 @@ pub(crate) fn above<'m>(
     let Some((above, name)) = address.above() else {
         return Ok(None);
     };
-    Ok(Some((store::open(&above, &access(), monitor)?, name)))
+    Ok(Some((store::open(&above, &access()?, monitor)?, name)))
 }
 
 /// Opens the archive that is named: a folder, a zip, a tar, or a URL in a store.

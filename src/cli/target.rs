@@ -30,7 +30,7 @@ impl Target {
             Some(to) => stores::address(to)?,
             None => configured()?,
         };
-        Ok(store::open(&whole(address)?, &stores::access(), monitor)?)
+        Ok(store::open(&whole(address)?, &stores::access()?, monitor)?)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::toml_file::Step::{self, Index, Key};
 use crate::toml_file::{TomlError, TomlText};
 
 mod environment;
+mod publication;
 mod retention;
 mod slots;
 
@@ -53,6 +54,7 @@ impl Config {
         self.check_sources(text)?;
         environment::check(self, text)?;
         retention::check(self, text)?;
+        publication::check(self, text)?;
         slots::check(self, text)
     }
 
