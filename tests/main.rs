@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod damage;
 mod delivery;
+mod dhf;
 mod documents;
 mod environment;
 mod git;
@@ -28,6 +29,7 @@ mod restore;
 mod sample;
 mod sample_product;
 mod sbom;
+mod service_manual;
 mod sign;
 // Linux's tools in its shell.
 #[cfg(unix)]
