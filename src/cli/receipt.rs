@@ -8,7 +8,7 @@ use dhfpack::finding::{Code, Finding};
 use dhfpack::monitor::Monitor;
 use dhfpack::publish::PublishError;
 use dhfpack::publish::receipt::{self, Present};
-use dhfpack::store::{Address, Store};
+use dhfpack::store::{Access, Address, Store};
 use dhfpack::verify::Verdict;
 
 use crate::cli::error::CliError;
@@ -37,7 +37,7 @@ impl ReceiptArgs {
         }
         let is_url = archive.to_str().is_some_and(Address::is_url);
         if is_url || archive.is_dir() {
-            match beside(archive, tree, verdict, monitor) {
+            match beside(archive, &stores::access()?, tree, verdict, monitor) {
                 // The folder above an archive may be anybody's, and out of reach.
                 Err(error) if !is_url => verdict.extend(
                     Vec::new(),
@@ -58,11 +58,12 @@ impl ReceiptArgs {
 /// Compares with the latest receipt in the archive's store.
 fn beside(
     archive: &Path,
+    access: &Access,
     tree: &dyn Tree,
     verdict: &mut Verdict,
     monitor: &dyn Monitor,
 ) -> Result<(), PublishError> {
-    let Some((store, name)) = stores::above(archive, monitor)? else {
+    let Some((store, name)) = stores::above(archive, access, monitor)? else {
         return Ok(());
     };
     let store: &dyn Store = &*store;

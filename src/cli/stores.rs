@@ -49,7 +49,7 @@ pub(crate) fn published<'m>(
     named: &Path,
     monitor: &'m dyn Monitor,
 ) -> Result<(Box<dyn Store + 'm>, String), CliError> {
-    if let Some(found) = above(named, monitor)? {
+    if let Some(found) = above(named, &access()?, monitor)? {
         return Ok(found);
     }
     let place = named.display().to_string();
@@ -63,6 +63,7 @@ pub(crate) fn published<'m>(
 /// the top of a store.
 pub(crate) fn above<'m>(
     archive: &Path,
+    access: &Access,
     monitor: &'m dyn Monitor,
 ) -> Result<Option<(Box<dyn Store + 'm>, String)>, StoreError> {
     let address = match archive.to_str().filter(|text| Address::is_url(text)) {
@@ -72,7 +73,7 @@ pub(crate) fn above<'m>(
     let Some((above, name)) = address.above() else {
         return Ok(None);
     };
-    Ok(Some((store::open(&above, &access()?, monitor)?, name)))
+    Ok(Some((store::open(&above, access, monitor)?, name)))
 }
 
 /// Opens the archive that is named: a folder, a zip, a tar, or a URL in a store.
