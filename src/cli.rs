@@ -32,6 +32,7 @@ mod new_file;
 mod output;
 mod pack;
 mod panic;
+mod places;
 mod publish;
 mod rebuild;
 mod receipt;

@@ -12,6 +12,7 @@ use crate::verify::VerifyError;
 
 pub mod dhf;
 mod exchange;
+mod outputs;
 mod parallel;
 pub mod receipt;
 pub mod retention;
@@ -23,13 +24,16 @@ mod status;
 mod step;
 mod upload;
 
+pub use dhf::DhfError;
 pub use exchange::{GrowingDocument, InStore, exchange};
+pub use outputs::Destinations;
 pub use receipt::Receipt;
 pub use retention::{Confirmation, RetentionError};
 pub use run::{Order, Outcome, Plan, plan, publish};
+pub use service_manual::ServiceManualError;
 pub use signatures::Standing;
 pub use source::Source;
-pub use status::{Progress, status};
+pub use status::{InStore as PublishedArchive, Inspected, Progress, inspect};
 pub use step::{Report, State, Step};
 pub use upload::{Opener, Published, ReadBack, StoreFile, Stored, upload};
 
@@ -112,4 +116,12 @@ pub enum PublishError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Sibling(#[from] SiblingError),
+    /// The design outputs cannot be copied.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Dhf(#[from] DhfError),
+    /// The service manual's entry cannot be added.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    ServiceManual(#[from] ServiceManualError),
 }

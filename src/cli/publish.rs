@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use dhfpack::monitor::Monitor;
 use dhfpack::publish::{
-    self, Confirmation, Order, Outcome, Plan, PublishError, ReadBack, Report, RetentionError,
-    Source,
+    self, Confirmation, Destinations, GrowingDocument, InStore, Order, Outcome, Plan, PublishError,
+    ReadBack, Report, RetentionError, Source,
 };
 use serde_json::{Value, json};
 
 use crate::cli::error::{CliError, Kind};
 use crate::cli::jobs::Jobs;
+use crate::cli::places::PlaceArgs;
 use crate::cli::target::Target;
 use crate::cli::trust::TrustArgs;
 use crate::cli::{output, stores};
@@ -26,10 +27,11 @@ Examples:
       as released, once everyone required has signed
   dhfpack publish pump-2.4.0.zip --to /mnt/dhf/pump --yes --json";
 
-/// Publish an archive: copy it into a store, lock it there, and write a receipt
+/// Publish an archive: copy it into a store, lock it there, and everything that belongs to it
 ///
 /// Does what the archive's configuration asks for, in one run: its files, signatures and manifest
-/// into the store, locks on them, and a receipt beside them. Everything that can be checked is
+/// into the store, locks on them, the copy of its design outputs in the design history file, its
+/// entry in the service manual, and a receipt. Everything that can be checked is
 /// checked before the first write. Nothing in the store is ever replaced: what is there with the
 /// same bytes is skipped, so that a run that broke off is resumed by running it again; other bytes
 /// are an error. The manifest comes last: without it a copy is not complete.
@@ -45,6 +47,8 @@ pub(crate) struct Args {
     target: Target,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    places: PlaceArgs,
     #[command(flatten)]
     copying: Copying,
     /// Print what would be written and locked, and until when; write nothing
@@ -82,6 +86,13 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let store = args.target.open(monitor)?;
     let tree = stores::archive(&args.archive, monitor)?;
     let source = Source::verify(&*tree, args.copying.jobs.count(), monitor)?;
+    let config = source.config()?.config;
+    let places = &args.places;
+    let places = places.open(source.manifest(), &config, !args.dry_run, monitor)?;
+    let manual = places.manual.as_deref().map(|path| InStore {
+        store: &*store,
+        path,
+    });
     let order = Order {
         store: &*store,
         policy: &policy,
@@ -91,7 +102,10 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
             true => Confirmation::Given,
             false => Confirmation::Missing,
         },
-        only_files: false,
+        others: Some(Destinations {
+            dhf: places.dhf.as_deref(),
+            manual: manual.as_ref().map(|manual| manual as &dyn GrowingDocument),
+        }),
     };
     if args.dry_run {
         let plan = publish::plan(&source, order, monitor)?;

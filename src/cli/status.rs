@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use dhfpack::monitor::Monitor;
-use dhfpack::publish::{self, Progress, State};
+use dhfpack::publish::{self, Destinations, GrowingDocument, InStore, Inspected, Progress, State};
 use miette::Diagnostic;
 use serde_json::json;
 use thiserror::Error;
 
 use crate::cli::error::{CliError, Kind};
+use crate::cli::places::PlaceArgs;
 use crate::cli::publish::{lines, status_name};
 use crate::cli::trust::TrustArgs;
 use crate::cli::{output, stores};
@@ -33,6 +34,8 @@ pub(crate) struct Args {
     archive: PathBuf,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    places: PlaceArgs,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -41,7 +44,22 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let policy = args.trust.policy()?;
     let (store, name) = stores::published(&args.archive, monitor)?;
-    let progress = publish::status(&*store, &name, &policy, monitor)?;
+    let progress = match publish::inspect(&*store, &name)? {
+        Inspected::BrokenOff(progress) => progress,
+        Inspected::Whole(archive) => {
+            let (manifest, config) = (archive.manifest(), &archive.config().config);
+            let places = args.places.open(manifest, config, false, monitor)?;
+            let manual = places.manual.as_deref().map(|path| InStore {
+                store: &*store,
+                path,
+            });
+            let to = Destinations {
+                dhf: places.dhf.as_deref(),
+                manual: manual.as_ref().map(|manual| manual as &dyn GrowingDocument),
+            };
+            archive.progress(&policy, to, monitor)?
+        }
+    };
     let location = store.address().below(&name).to_string();
     let standing = progress.standing.as_ref();
     let status = standing.map(|standing| status_name(standing.is_released()));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use dhfpack::archive;
 use dhfpack::monitor::Silent;
-use dhfpack::publish::{self, Confirmation, Order, ReadBack, Source};
+use dhfpack::publish::{self, Confirmation, Destinations, Order, ReadBack, Source};
 use dhfpack::sign::Trust;
 use dhfpack::store::{
     self, Access, Address, Children, Created, Document, Edition, Object, Promises, Store,
@@ -153,7 +153,7 @@ fn a_run_that_dies_before_or_after_any_write_is_resumed_to_the_same_end() {
             policy: &policy,
             read_back: ReadBack::default(),
             confirmation: Confirmation::Missing,
-            only_files: false,
+            others: Some(Destinations::default()),
         };
         publish::publish(&source, order, &Silent)
     };
