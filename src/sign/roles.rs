@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::folder::SignerReport;
 use crate::config::Meaning;
 use crate::digest::Sha256;
@@ -44,6 +46,22 @@ pub fn missing_roles(signers: &[SignerReport], required: &[String]) -> Vec<Findi
         findings.push(Finding::whole(Code::RoleMissing, detail));
     }
     findings
+}
+
+/// When the last of the required roles was filled: the release date; none while one is missing,
+/// or where none is required.
+#[must_use]
+pub fn released_at(signers: &[SignerReport], required: &[String]) -> Option<Timestamp> {
+    if required.is_empty() {
+        return None;
+    }
+    let mut by_time = signers.to_vec();
+    by_time.sort_by_key(|signer| signer.signed_at);
+    // Whoever signs later takes no role away: what was filled stays filled.
+    let counts: Vec<usize> = (1..=by_time.len()).collect();
+    let missing = |count: &usize| !missing_roles(&by_time[..*count], required).is_empty();
+    let last = by_time.get(counts.partition_point(missing))?;
+    Some(last.signed_at)
 }
 
 /// Which key fills which role.
@@ -144,6 +162,28 @@ mod tests {
             ];
             assert_eq!(missing_roles(&signers, &required()), []);
         }
+    }
+
+    #[test]
+    fn the_release_date_is_when_the_last_required_role_signed() {
+        let at = |mut signer: SignerReport, time: &str| {
+            signer.signed_at = time.parse().unwrap();
+            signer
+        };
+        let (first, last) = ("2026-03-04T09:00:00Z", "2026-03-05T09:00:00Z");
+        let later = "2026-03-06T09:00:00Z";
+        let signers = [
+            at(signer("Quality", "b"), last),
+            at(signer("Engineering", "a"), first),
+            at(signer("Engineering", "c"), later),
+            at(signer("Other", "d"), later),
+        ];
+        assert_eq!(
+            released_at(&signers, &required()),
+            Some(last.parse().unwrap())
+        );
+        assert_eq!(released_at(&signers[1..], &required()), None);
+        assert_eq!(released_at(&signers, &[]), None);
     }
 
     #[test]
