@@ -86,8 +86,15 @@ macro_rules! codes {
                 match self { $(Self::$name => concat!($($doc),+).trim_ascii(),)+ }
             }
         }
+
+        impl std::fmt::Display for Code {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
     };
 }
+pub(crate) use codes;
 
 codes! {
     /// The archive was sealed as a draft, with gaps.
@@ -158,10 +165,4 @@ codes! {
     SignerNotEntitled = "signer-not-entitled", Trust;
     /// A required role has not signed with the meaning *release*.
     RoleMissing = "role-missing", Trust;
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
 }

@@ -11,6 +11,7 @@ pub mod diff;
 pub mod publish;
 #[cfg(feature = "native")]
 pub mod rebuild;
+pub mod register;
 #[cfg(feature = "native")]
 pub mod restore;
 #[cfg(feature = "native")]
@@ -40,4 +41,6 @@ pub mod monitor;
 pub mod path;
 #[cfg(feature = "native")]
 pub mod platform;
+#[cfg(feature = "native")]
+mod threads;
 pub mod toml_file;

@@ -1,4 +1,4 @@
-//! How registries are reached, from the environment alone: never a password as an option, which
+//! How image registries are reached, from the environment alone: never a password as an option, which
 //! process lists and shell histories show.
 
 use std::ffi::OsString;
