@@ -28,13 +28,16 @@ mod pack;
 mod panic;
 mod publish;
 mod rebuild;
+mod registry;
 mod schema;
+mod shard;
 mod show;
 mod shown;
 mod sign;
 mod signer;
 mod small_file;
 mod stores;
+mod trust;
 mod verify;
 
 const EXAMPLES: &str = "\
@@ -89,6 +92,7 @@ enum Command {
     Rebuild(rebuild::Args),
     Pack(pack::Args),
     Publish(publish::Args),
+    Registry(registry::Args),
     Image(image::Args),
     Key(key::Args),
     Layout(layout::Args),
@@ -107,6 +111,7 @@ impl Command {
             Self::Rebuild(args) => rebuild::run(args, monitor),
             Self::Pack(args) => pack::run(args, monitor),
             Self::Publish(args) => publish::run(args, monitor),
+            Self::Registry(args) => registry::run(args, monitor),
             Self::Image(args) => image::run(args, monitor),
             Self::Key(args) => key::run(args, monitor),
             Self::Layout(args) => layout::run(args),

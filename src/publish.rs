@@ -16,9 +16,12 @@ use crate::store::{Store, StoreError};
 use crate::verify::{self, Policy, VerifyError};
 
 mod exchange;
+mod git_file;
+pub mod registry;
 mod upload;
 
 pub use exchange::{GrowingDocument, InStore, exchange};
+pub use git_file::GitFile;
 pub use upload::{Opener, Published, ReadBack, StoreFile, upload};
 
 /// Why an archive cannot be published.

@@ -8,6 +8,7 @@ use crate::toml_file::Step::{self, Index, Key};
 use crate::toml_file::{TomlError, TomlText};
 
 mod environment;
+mod registry;
 mod slots;
 
 const FILE_ID: &str =
@@ -51,6 +52,7 @@ impl Config {
         self.check_names(text)?;
         self.check_sources(text)?;
         environment::check(self, text)?;
+        registry::check(self, text)?;
         slots::check(self, text)
     }
 
