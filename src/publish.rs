@@ -12,9 +12,11 @@ use crate::verify::VerifyError;
 
 pub mod dhf;
 mod exchange;
+mod git_file;
 mod outputs;
 mod parallel;
 pub mod receipt;
+pub mod registry;
 pub mod retention;
 mod run;
 pub mod service_manual;
@@ -26,8 +28,10 @@ mod upload;
 
 pub use dhf::DhfError;
 pub use exchange::{GrowingDocument, InStore, exchange};
-pub use outputs::Destinations;
+pub use git_file::GitFile;
+pub use outputs::{Destinations, RegisterAt};
 pub use receipt::Receipt;
+pub use registry::RegistryError;
 pub use retention::{Confirmation, RetentionError};
 pub use run::{Order, Outcome, Plan, plan, publish};
 pub use service_manual::ServiceManualError;
@@ -124,4 +128,15 @@ pub enum PublishError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     ServiceManual(#[from] ServiceManualError),
+    /// The release cannot be registered.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Registry(#[from] RegistryError),
+    /// A row is to be written, and nobody is there to sign it. Nothing was written.
+    #[error("no key to sign the release's row in {place}")]
+    #[diagnostic(help("give --key and --certificate, or set DHFPACK_KEY and DHFPACK_CERTIFICATE"))]
+    NoWriter {
+        /// The register.
+        place: String,
+    },
 }

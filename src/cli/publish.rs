@@ -5,14 +5,15 @@ use std::path::PathBuf;
 
 use dhfpack::monitor::Monitor;
 use dhfpack::publish::{
-    self, Confirmation, Destinations, GrowingDocument, InStore, Order, Outcome, Plan, PublishError,
-    ReadBack, Report, RetentionError, Source,
+    self, Confirmation, Order, Outcome, Plan, PublishError, ReadBack, Report, RetentionError,
+    Source,
 };
 use serde_json::{Value, json};
 
 use crate::cli::error::{CliError, Kind};
 use crate::cli::jobs::Jobs;
 use crate::cli::places::PlaceArgs;
+use crate::cli::signer::SignerArgs;
 use crate::cli::target::Target;
 use crate::cli::trust::TrustArgs;
 use crate::cli::{output, stores};
@@ -31,7 +32,7 @@ Examples:
 ///
 /// Does what the archive's configuration asks for, in one run: its files, signatures and manifest
 /// into the store, locks on them, the copy of its design outputs in the design history file, its
-/// entry in the service manual, and a receipt. Everything that can be checked is
+/// entry in the service manual, its row in the products registry, and a receipt. Everything that can be checked is
 /// checked before the first write. Nothing in the store is ever replaced: what is there with the
 /// same bytes is skipped, so that a run that broke off is resumed by running it again; other bytes
 /// are an error. The manifest comes last: without it a copy is not complete.
@@ -51,6 +52,8 @@ pub(crate) struct Args {
     places: PlaceArgs,
     #[command(flatten)]
     copying: Copying,
+    #[command(flatten)]
+    signer: SignerArgs,
     /// Print what would be written and locked, and until when; write nothing
     #[arg(long)]
     dry_run: bool,
@@ -86,13 +89,11 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let store = args.target.open(monitor)?;
     let tree = stores::archive(&args.archive, monitor)?;
     let source = Source::verify(&*tree, args.copying.jobs.count(), monitor)?;
-    let config = source.config()?.config;
-    let places = &args.places;
-    let places = places.open(source.manifest(), &config, !args.dry_run, monitor)?;
-    let manual = places.manual.as_deref().map(|path| InStore {
-        store: &*store,
-        path,
-    });
+    let signer = args.signer.read()?;
+    let signer = signer.map(|files| files.load()).transpose()?;
+    let (manifest, config) = (source.manifest(), source.config()?.config);
+    let (places, at) = (&args.places, store.address());
+    let places = places.open(manifest, &config, at, !args.dry_run, monitor)?;
     let order = Order {
         store: &*store,
         policy: &policy,
@@ -102,16 +103,16 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
             true => Confirmation::Given,
             false => Confirmation::Missing,
         },
-        others: Some(Destinations {
-            dhf: places.dhf.as_deref(),
-            manual: manual.as_ref().map(|manual| manual as &dyn GrowingDocument),
-        }),
+        others: Some(places.destinations(signer.as_ref())),
     };
     if args.dry_run {
         let plan = publish::plan(&source, order, monitor)?;
         return print_plan(&plan, &source, args.copying.json);
     }
     let outcome = publish::publish(&source, order, monitor)?;
+    if places.show_registry(manifest, monitor)? {
+        monitor.notice("the registry's Markdown file shows the release");
+    }
     print_outcome(&outcome, &source, args.copying.json)
 }
 
@@ -196,9 +197,12 @@ pub(crate) fn status_name(is_released: bool) -> &'static str {
 
 impl From<PublishError> for CliError {
     fn from(error: PublishError) -> Self {
-        let kind = match &error {
+        let kind = match error {
+            PublishError::Registry(error) => return error.into(),
+            PublishError::Dhf(error) => return error.into(),
             PublishError::Damaged { .. } | PublishError::Signatures { .. } => Kind::Integrity,
-            PublishError::Retention(
+            PublishError::NoWriter { .. }
+            | PublishError::Retention(
                 RetentionError::Unconfirmed { .. } | RetentionError::CannotLock { .. },
             ) => Kind::Usage,
             _ => Kind::Failed,

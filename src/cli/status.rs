@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use dhfpack::monitor::Monitor;
-use dhfpack::publish::{self, Destinations, GrowingDocument, InStore, Inspected, Progress, State};
+use dhfpack::publish::{self, Inspected, Progress, State};
 use miette::Diagnostic;
 use serde_json::json;
 use thiserror::Error;
@@ -48,15 +48,9 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
         Inspected::BrokenOff(progress) => progress,
         Inspected::Whole(archive) => {
             let (manifest, config) = (archive.manifest(), &archive.config().config);
-            let places = args.places.open(manifest, config, false, monitor)?;
-            let manual = places.manual.as_deref().map(|path| InStore {
-                store: &*store,
-                path,
-            });
-            let to = Destinations {
-                dhf: places.dhf.as_deref(),
-                manual: manual.as_ref().map(|manual| manual as &dyn GrowingDocument),
-            };
+            let (places, at) = (&args.places, store.address());
+            let places = places.open(manifest, config, at, false, monitor)?;
+            let to = places.destinations(None);
             archive.progress(&policy, to, monitor)?
         }
     };

@@ -33,7 +33,7 @@ impl Target {
 }
 
 /// The address with a folder's whole path: registers and receipts name the place.
-fn whole(address: Address) -> Result<Address, CliError> {
+pub(crate) fn whole(address: Address) -> Result<Address, CliError> {
     Ok(match address {
         Address::Folder(path) => {
             let whole = std::path::absolute(&path).at("find", &path)?;

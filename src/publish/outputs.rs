@@ -1,15 +1,19 @@
 //! The outputs of a release beside its archive: the copy of its design outputs in the design
-//! history file, and its entry in the service manual.
+//! history file, its entry in the service manual, and its row in the products registry.
 
 use super::dhf::DesignOutputs;
-use super::receipt::{EntryReceipt, Outputs};
+use super::receipt::{EntryReceipt, Outputs, RowReceipt};
+use super::registry::{self, Registration};
 use super::service_manual::{self, Recorded};
 use super::{GrowingDocument, PublishError, Report, Standing, State, Step};
 use crate::archive::{Records, Tree};
+use crate::config::ResolvedConfig;
 use crate::digest::Sha256;
 use crate::manifest::Manifest;
 use crate::monitor::Monitor;
+use crate::register;
 use crate::service_manual::Entry;
+use crate::sign::Signer;
 use crate::store::{Address, Store};
 
 /// Where the outputs go. One that is not asked for has no place.
@@ -19,12 +23,30 @@ pub struct Destinations<'a> {
     pub dhf: Option<&'a dyn Store>,
     /// The service manual.
     pub manual: Option<&'a dyn GrowingDocument>,
+    /// The products registry.
+    pub registry: Option<RegisterAt<'a>>,
+}
+
+/// A products registry, and who writes to it.
+#[derive(Clone, Copy)]
+pub struct RegisterAt<'a> {
+    /// The store that holds it.
+    pub store: &'a dyn Store,
+    /// Who signs its rows; needed only if there is one to write.
+    pub signer: Option<&'a Signer>,
 }
 
 /// What is to be done for them. Nothing is written yet.
 pub(super) struct Planned<'a> {
     dhf: Option<Copy<'a>>,
     manual: Manual<'a>,
+    registry: Option<Row<'a>>,
+}
+
+struct Row<'a> {
+    to: RegisterAt<'a>,
+    registration: Registration,
+    is_there: bool,
 }
 
 struct Copy<'a> {
@@ -50,6 +72,7 @@ impl<'a> Planned<'a> {
     pub(super) fn of(
         records: &Records<'_>,
         (manifest, digest): (&Manifest, Sha256),
+        config: &ResolvedConfig,
         location: &Address,
         standing: &Standing,
         to: Destinations<'a>,
@@ -80,7 +103,27 @@ impl<'a> Planned<'a> {
                 }
             }
         };
-        Ok(Self { dhf, manual })
+        let registry = match to.registry {
+            None => None,
+            Some(to) => {
+                let standing = match standing.released_at {
+                    Some(time) => registry::Standing::Released(time),
+                    None => registry::Standing::Pending,
+                };
+                let place = registry::archive_location(location, to.store.address());
+                let registration = Registration::of(manifest, digest, config, standing, &place)?;
+                Some(Row {
+                    is_there: registry::check(to.store, &registration)?,
+                    to,
+                    registration,
+                })
+            }
+        };
+        Ok(Self {
+            dhf,
+            manual,
+            registry,
+        })
     }
 
     /// What would be done, step by step.
@@ -100,7 +143,26 @@ impl<'a> Planned<'a> {
                 } => Report::new(Step::ServiceManual, planned(*is_there), manual.place()),
                 other => other.no_entry(),
             },
+            match &self.registry {
+                None => Report::not_configured(Step::Registry, "[registry]"),
+                Some(row) => {
+                    let status = row.registration.status();
+                    let place = row.to.store.address().place(register::FILE);
+                    let detail = format!("{place}: {}", status.as_str());
+                    Report::new(Step::Registry, planned(row.is_there), detail)
+                }
+            },
         ]
+    }
+
+    /// Fails if a row is to be written, and nobody is there to sign it.
+    pub(super) fn require_writer(&self) -> Result<(), PublishError> {
+        match &self.registry {
+            Some(row) if !row.is_there && row.to.signer.is_none() => Err(PublishError::NoWriter {
+                place: row.to.store.address().place(register::FILE),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Carries it out.
@@ -132,7 +194,15 @@ impl<'a> Planned<'a> {
             }
             other => other.no_entry(),
         };
-        Ok((vec![dhf, manual], outputs))
+        let registry = match self.registry {
+            None => Report::not_configured(Step::Registry, "[registry]"),
+            Some(row) => {
+                let (report, receipt) = row.record(monitor)?;
+                outputs.registry = receipt;
+                report
+            }
+        };
+        Ok((vec![dhf, manual, registry], outputs))
     }
 
     /// How far they have come, without writing.
@@ -146,6 +216,27 @@ impl<'a> Planned<'a> {
             };
         }
         steps
+    }
+}
+
+impl Row<'_> {
+    fn record(self, monitor: &dyn Monitor) -> Result<(Report, Option<RowReceipt>), PublishError> {
+        let place = self.to.store.address().place(register::FILE);
+        let Some(signer) = self.to.signer else {
+            // A run that has nothing to add needs no key.
+            let report = Report::new(Step::Registry, State::Unchanged, place);
+            return Ok((report, None));
+        };
+        let status = self.registration.status();
+        let recorded = registry::record(self.to.store, &self.registration, signer, monitor)?;
+        let detail = format!("{place}: {} in line {}", status.as_str(), recorded.row);
+        let receipt = RowReceipt {
+            location: place,
+            line: recorded.row,
+            sha256: recorded.head,
+        };
+        let report = Report::new(Step::Registry, done(recorded.added), detail);
+        Ok((report, Some(receipt)))
     }
 }
 

@@ -173,15 +173,15 @@ pub fn plan<'a>(
     let others = match order.others {
         None => None,
         Some(to) => {
-            let config = source.config()?.config;
-            let keep = Keep::of(config.retention.as_ref(), &standing)?;
+            let config = source.config()?;
+            let keep = Keep::of(config.config.retention.as_ref(), &standing)?;
             if let Keep::Asked(planned) = &keep {
                 retention::require(order.store, planned, order.confirmation)?;
             }
             let records = Records::of(source.tree())?;
             let whole = (manifest, source.digest());
             let location = order.store.address().below(name);
-            let planned = outputs::Planned::of(&records, whole, &location, &standing, to)?;
+            let planned = outputs::Planned::of(&records, whole, &config, &location, &standing, to)?;
             Some((keep, planned))
         }
     };
@@ -274,6 +274,9 @@ impl Plan<'_> {
 
     /// Carries it out.
     pub fn carry_out(self, monitor: &dyn Monitor) -> Result<Outcome, PublishError> {
+        if let Some((_, others)) = &self.others {
+            others.require_writer()?;
+        }
         let signatures = self.signatures();
         let Self {
             order,

@@ -138,7 +138,7 @@ impl<'s> InStore<'s> {
         let tree = archive::in_folder(self.store, self.name, &self.objects);
         let records = Records::of(&tree)?;
         let location = self.store.address().below(self.name);
-        let others = Planned::of(&records, whole, &location, &standing, to)?;
+        let others = Planned::of(&records, whole, &self.config, &location, &standing, to)?;
         steps.extend(others.progress());
         steps.push(self.receipt(monitor)?);
         Ok(Progress {

@@ -15,6 +15,8 @@ pub enum Step {
     Dhf,
     /// The entry in the service manual.
     ServiceManual,
+    /// The row in the products registry.
+    Registry,
     /// The receipt, beside the archive.
     Receipt,
 }
@@ -28,6 +30,7 @@ impl Step {
             Self::Retention => "retention",
             Self::Dhf => "dhf",
             Self::ServiceManual => "manual",
+            Self::Registry => "registry",
             Self::Receipt => "receipt",
         }
     }
