@@ -21,6 +21,7 @@ mod readme;
 mod rebuild;
 mod records;
 mod refusals;
+mod register;
 mod release;
 // Stock tools in a Unix shell.
 #[cfg(unix)]
