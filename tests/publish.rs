@@ -2,6 +2,7 @@
 
 mod interrupted;
 mod once;
+mod outputs;
 mod receipts;
 mod shop;
 mod status;

@@ -8,8 +8,11 @@ use std::time::{Duration, Instant};
 
 use dhfpack::archive;
 use dhfpack::monitor::Silent;
-use dhfpack::publish::{self, Confirmation, Destinations, Order, ReadBack, Source};
-use dhfpack::sign::Trust;
+use dhfpack::publish::{
+    self, Confirmation, Destinations, InStore, Order, Outcome, PublishError, ReadBack, RegisterAt,
+    Source, dhf,
+};
+use dhfpack::sign::{Signer, Trust};
 use dhfpack::store::{
     self, Access, Address, Children, Created, Document, Edition, Object, Promises, Store,
     StoreError, Swapped,
@@ -22,8 +25,8 @@ use crate::support::release::{dhfpack, told};
 /// A store whose user dies at a write, before it or after it.
 struct Deadly<'s> {
     inner: &'s dyn Store,
-    /// How many writes are left.
-    left: AtomicI64,
+    /// How many writes are left, in all stores together.
+    left: &'s AtomicI64,
     /// Whether the last write is carried out before nobody is left to hear of it.
     written: bool,
 }
@@ -110,17 +113,12 @@ fn policy(shop: &Shop) -> Policy {
     }
 }
 
-/// What a clean run leaves in the store, which is emptied again.
+/// What a clean run leaves in the store and the design history file, which are emptied again.
 fn clean(shop: &Shop) -> Files {
     shop.publish_json();
-    let content = shop.content();
-    empty(shop);
+    let content = shop.everything();
+    shop.empty();
     content
-}
-
-fn empty(shop: &Shop) {
-    fs::remove_dir_all(shop.store()).unwrap();
-    fs::create_dir(shop.store()).unwrap();
 }
 
 /// That an interrupted archive is not listed as a release.
@@ -139,56 +137,97 @@ fn is_whole_or_invisible(shop: &Shop, clean: &Files) {
     }
 }
 
-#[test]
-fn a_run_that_dies_before_or_after_any_write_is_resumed_to_the_same_end() {
-    let shop = Shop::signed("");
-    let clean = clean(&shop);
-    let policy = policy(&shop);
-    let tree = archive::open(&shop.archive()).unwrap();
-    let source = Source::verify(&*tree, 2, &Silent).unwrap();
-    let address = Address::Folder(shop.store());
-    let publish = |store: &dyn Store| {
+/// The release of a shop, and who publishes it.
+struct Publisher<'s> {
+    shop: &'s Shop,
+    source: Source<'s>,
+    policy: Policy,
+    signer: Signer,
+}
+
+impl Publisher<'_> {
+    fn dhf(&self) -> Box<dyn Store> {
+        let written = format!("{}/{{version}}", self.shop.path("dhf").display());
+        let address = dhf::address(&written, self.source.manifest()).unwrap();
+        dhf::open(&address, "1.0.0", &Access::default(), &Silent).unwrap()
+    }
+
+    fn store(&self) -> Box<dyn Store> {
+        let address = Address::Folder(self.shop.store());
+        store::open(&address, &Access::default(), &Silent).unwrap()
+    }
+
+    fn publish(&self, store: &dyn Store, dhf: &dyn Store) -> Result<Outcome, PublishError> {
+        let path = "service-manual.md";
+        let signer = Some(&self.signer);
         let order = Order {
             store,
-            policy: &policy,
+            policy: &self.policy,
             read_back: ReadBack::default(),
             confirmation: Confirmation::Missing,
-            others: Some(Destinations::default()),
+            others: Some(Destinations {
+                dhf: Some(dhf),
+                manual: Some(&InStore { store, path }),
+                registry: Some(RegisterAt { store, signer }),
+            }),
         };
-        publish::publish(&source, order, &Silent)
+        publish::publish(&self.source, order, &Silent)
+    }
+
+    /// A run that dies at this write, before or after it is carried out.
+    fn die(&self, write: i64, written: bool) -> Result<Outcome, PublishError> {
+        let (store, dhf) = (self.store(), self.dhf());
+        let left = AtomicI64::new(write);
+        let deadly = |inner| Deadly {
+            inner,
+            left: &left,
+            written,
+        };
+        self.publish(&deadly(&*store), &deadly(&*dhf))
+    }
+}
+
+#[test]
+fn a_run_that_dies_before_or_after_any_write_is_resumed_to_the_same_end() {
+    let shop = Shop::with_everything();
+    let clean = clean(&shop);
+    let tree = archive::open(&shop.archive()).unwrap();
+    let read = |name: &str| fs::read(shop.path(name)).unwrap();
+    let publisher = Publisher {
+        source: Source::verify(&*tree, 2, &Silent).unwrap(),
+        policy: policy(&shop),
+        signer: Signer::load(&read("key.pem"), &read("cert.pem"), None).unwrap(),
+        shop: &shop,
     };
     let writes = i64::try_from(clean.len()).unwrap();
     for (died, written) in (1..=writes).flat_map(|died| [(died, false), (died, true)]) {
-        let inner = store::open(&address, &Access::default(), &Silent).unwrap();
-        let deadly = Deadly {
-            inner: &*inner,
-            left: AtomicI64::new(died),
-            written,
-        };
-        assert!(publish(&deadly).is_err(), "it outlived write {died}");
-        drop(inner);
-        let interrupted = shop.content();
+        assert!(
+            publisher.die(died, written).is_err(),
+            "it outlived write {died}"
+        );
+        let interrupted = shop.everything();
         for (path, bytes) in &interrupted {
             assert_eq!(clean.get(path), Some(bytes), "{path} after write {died}");
         }
         let manifest = format!("{NAME}/Manifest/manifest.json");
         let is_complete = clean
             .keys()
-            .filter(|path| path.starts_with(NAME) && !path.contains("receipt"))
+            .filter(|path| path.starts_with(&format!("{NAME}/")))
             .all(|path| interrupted.contains_key(path));
         assert_eq!(interrupted.contains_key(&manifest), is_complete);
-
-        let store = store::open(&address, &Access::default(), &Silent).unwrap();
-        publish(&*store).unwrap();
-        drop(store);
-        assert!(shop.content() == clean, "resumed after write {died}");
-        empty(&shop);
+        publisher
+            .publish(&*publisher.store(), &*publisher.dhf())
+            .unwrap();
+        assert!(shop.everything() == clean, "resumed after write {died}");
+        shop.empty();
     }
+    // No write was left out.
+    assert!(publisher.die(writes + 1, false).is_ok());
 }
 
 #[test]
 fn a_run_killed_at_fifty_random_points_is_resumed_to_the_same_end() {
-    let shop = Shop::signed("");
+    let shop = Shop::with_everything();
     let begun = Instant::now();
     let clean = clean(&shop);
     let whole = begun.elapsed();
@@ -213,8 +252,8 @@ fn a_run_killed_at_fifty_random_points_is_resumed_to_the_same_end() {
             is_whole_or_invisible(&shop, &clean);
         }
         succeed(&mut shop.publish(&shop.archive()));
-        assert!(shop.content() == clean, "killed at point {point}");
-        empty(&shop);
+        assert!(shop.everything() == clean, "killed at point {point}");
+        shop.empty();
     }
     assert!(broken > 0, "no run was killed while it wrote");
 }
@@ -227,7 +266,7 @@ fn random_part(whole: Duration) -> Duration {
 
 #[test]
 fn a_run_that_is_stopped_while_it_writes_says_so_and_is_resumed() {
-    let shop = Shop::signed("");
+    let shop = Shop::with_everything();
     let clean = clean(&shop);
     let run = shop
         .publish(&shop.archive())
@@ -252,18 +291,22 @@ fn a_run_that_is_stopped_while_it_writes_says_so_and_is_resumed() {
         told(&output)
     );
     succeed(&mut shop.publish(&shop.archive()));
-    assert!(shop.content() == clean);
+    assert!(shop.everything() == clean);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_ends_a_run_with_a_reason_and_more_room_lets_it_be_resumed() {
-    let shop = Shop::signed("");
+    let shop = Shop::with_everything();
     let clean = clean(&shop);
     let inside = |script: &str, arguments: &[String]| {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--map-root-user", "sh", "-e", "-c", script, "sh"]);
-        command.arg(shop.store()).args(arguments).output()
+        command.arg(shop.store()).args(arguments);
+        command.env("DHFPACK_KEY", shop.path("key.pem"));
+        command
+            .env("DHFPACK_CERTIFICATE", shop.path("cert.pem"))
+            .output()
     };
     let mount = "mount -t tmpfs -o size=48k none \"$1\"";
     if !inside(mount, &[]).is_ok_and(|output| output.status.success()) {
@@ -285,6 +328,10 @@ fn a_full_disk_ends_a_run_with_a_reason_and_more_room_lets_it_be_resumed() {
     let output = inside(&script, &words).unwrap();
     assert!(output.status.success(), "{}", told(&output));
     assert!(told(&output).contains("No space left"), "{}", told(&output));
+    let clean: Files = clean
+        .into_iter()
+        .filter(|(path, _)| !path.starts_with("dhf:"))
+        .collect();
     assert!(super::shop::content(&kept) == clean);
 }
 

@@ -9,11 +9,15 @@ use serde_json::Value;
 use walkdir::WalkDir;
 
 use crate::support::release::{dhfpack, told};
-use crate::support::small::Small;
+use crate::support::small::{LAYOUT, Small};
 
 /// The one role that the small layout asks for.
 pub(super) const ROLE: &str = "Quality Systems SME";
 pub(super) const NAME: &str = "small-1.0.0";
+
+/// The sample product's record for its service manual.
+const ENTRY: &str =
+    include_str!("../../examples/infusion-monitor/records/service-manual-entry.toml");
 
 /// Files of a store, by path.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
@@ -22,12 +26,54 @@ pub(super) struct Shop {
     pub(super) small: Small,
 }
 
+/// A slot that the design history file gets a copy of.
+const OUTPUTS: &str = r#"
+[[slot]]
+id = "design-outputs.user-manual"
+folder = "Outputs/User Manual"
+title = "User manual"
+required = true
+fill = ["files"]
+"#;
+
 impl Shop {
+    /// A sealed archive with everything that publishing can be asked for, signed.
+    pub(super) fn with_everything() -> Self {
+        let shop = Self::pending_with_everything();
+        shop.sign(&shop.archive());
+        shop
+    }
+
+    /// The same, to be signed.
+    pub(super) fn pending_with_everything() -> Self {
+        let small = Small::new("");
+        let dhf = small.path("dhf");
+        let rest = format!(
+            "[storage]\ndhf = \"{}/{{version}}\"\n\n[registry]\nquantity_installed = 3\n\n\
+             [service_manual]\nrecord = \"entry.toml\"\n\n\
+             [[slot]]\nid = \"design-outputs.user-manual\"\nfiles = [\"manual.md\"]\n",
+            dhf.display()
+        );
+        small.add_product("", "small", "1.0.0", "v{version}", &rest);
+        let write = |name: &str, text: &str| {
+            small.repository.write(name, text.as_bytes());
+        };
+        write("layout.toml", &format!("{LAYOUT}{OUTPUTS}"));
+        write("manual.md", "# How to use it\n");
+        write("entry.toml", ENTRY);
+        fs::create_dir(dhf).unwrap();
+        Self::of(small)
+    }
+
     /// A sealed archive with these tables in its configuration, which nobody has signed but its
     /// builder, and an empty store.
     pub(super) fn new(rest: &str) -> Self {
+        Self::of(Small::new(rest))
+    }
+
+    fn of(small: Small) -> Self {
         let shop = Self {
-            small: Small::new(rest).release(),
+            small: small.release(),
         };
         shop.small.manifest();
         fs::create_dir(shop.store()).unwrap();
@@ -88,6 +134,8 @@ impl Shop {
     pub(super) fn publish(&self, archive: &Path) -> Command {
         let mut command = self.trusting("publish", archive);
         command.arg("--to").arg(self.store());
+        command.env("DHFPACK_KEY", self.path("key.pem"));
+        command.env("DHFPACK_CERTIFICATE", self.path("cert.pem"));
         command
     }
 
@@ -114,10 +162,34 @@ impl Shop {
     pub(super) fn content(&self) -> Files {
         content(&self.store())
     }
+
+    /// Everything in the store, and in the design history file.
+    pub(super) fn everything(&self) -> Files {
+        let mut files = self.content();
+        let dhf = content(&self.path("dhf"));
+        files.extend(
+            dhf.into_iter()
+                .map(|(path, bytes)| (format!("dhf:{path}"), bytes)),
+        );
+        files
+    }
+
+    /// Empties the store and the design history file.
+    pub(super) fn empty(&self) {
+        for folder in [self.store(), self.path("dhf")] {
+            if folder.exists() {
+                fs::remove_dir_all(&folder).unwrap();
+                fs::create_dir(&folder).unwrap();
+            }
+        }
+    }
 }
 
-/// Every file below a folder but the store's own.
+/// Every file below a folder but the store's own; none if there is no folder.
 pub(super) fn content(folder: &Path) -> Files {
+    if !folder.exists() {
+        return Files::new();
+    }
     WalkDir::new(folder)
         .into_iter()
         .map(Result::unwrap)
