@@ -286,6 +286,7 @@ impl From<BuildError> for CliError {
             BuildError::Toml(_)
             | BuildError::Plan(_)
             | BuildError::NoConfig { .. }
+            | BuildError::NoConfigInBare { .. }
             | BuildError::NotAtRevision { .. }
             | BuildError::NotText { .. }
             | BuildError::TagIsNotVersion { .. }
