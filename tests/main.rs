@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod damage;
 mod delivery;
+mod dhf;
 mod documents;
 mod environment;
 mod git;
@@ -14,11 +15,13 @@ mod image;
 mod kill;
 mod layouts;
 mod page;
+mod publish;
 mod quickstart;
 mod readme;
 mod rebuild;
 mod records;
 mod refusals;
+mod register;
 mod release;
 // Stock tools in a Unix shell.
 #[cfg(unix)]
@@ -28,6 +31,7 @@ mod retention;
 mod sample;
 mod sample_product;
 mod sbom;
+mod service_manual;
 mod sign;
 // Linux's tools in its shell.
 #[cfg(unix)]

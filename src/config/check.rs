@@ -9,6 +9,7 @@ use crate::toml_file::{TomlError, TomlText};
 
 mod environment;
 mod publication;
+mod registry;
 mod retention;
 mod slots;
 
@@ -55,6 +56,7 @@ impl Config {
         environment::check(self, text)?;
         retention::check(self, text)?;
         publication::check(self, text)?;
+        registry::check(self, text)?;
         slots::check(self, text)
     }
 
