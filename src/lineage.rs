@@ -87,7 +87,9 @@ pub enum LineageError {
     },
     /// Nothing is named that could be at hand.
     #[error("an earlier archive is given, and this one neither amends nor supersedes any")]
-    #[diagnostic(help("add --amends MANIFEST_SHA256, or `revision` and `supersedes` in dhfpack.toml"))]
+    #[diagnostic(help(
+        "add --amends MANIFEST_SHA256, or `revision` and `supersedes` in dhfpack.toml"
+    ))]
     NoneNamed,
     /// An archive of another product or version.
     #[error("{earlier} is no archive of {product} {version}, and nothing of that can name it")]

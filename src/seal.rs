@@ -13,8 +13,9 @@ use crate::digest::Sha256;
 use crate::error::IoError;
 use crate::layout::Layout;
 use crate::manifest::{
-    self, Addendum, BuildEnvironment, FileEntry, GitSignature, ImageIdentity, LayoutIdentity, LfsIdentity,
-    LockFile, Manifest, Origin, Records, Release, SourceIdentity, SubmoduleIdentity, Superseded,
+    self, Addendum, BuildEnvironment, FileEntry, GitSignature, ImageIdentity, LayoutIdentity,
+    LfsIdentity, LockFile, Manifest, Origin, Records, Release, SourceIdentity, SubmoduleIdentity,
+    Superseded,
 };
 use crate::monitor::Monitor;
 use crate::path::ArchivePath;

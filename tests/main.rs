@@ -1,13 +1,16 @@
 //! Every integration test, in one binary.
 
+mod addenda;
 mod archive;
 mod build;
+mod catalogue;
 mod cli;
 mod config;
 mod damage;
 mod delivery;
 mod documents;
 mod environment;
+mod fetch;
 mod git;
 mod golden;
 mod image;

@@ -56,8 +56,13 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let trust = trust.transpose()?;
     let address = stores::address(&args.store)?;
     let store = store::open(&address, &stores::access(), monitor)?;
-    let mut listed =
-        catalogue::list(&*store, args.shard, trust.as_ref(), Timestamp::now(), monitor)?;
+    let mut listed = catalogue::list(
+        &*store,
+        args.shard,
+        trust.as_ref(),
+        Timestamp::now(),
+        monitor,
+    )?;
     if !args.all {
         listed.retain(|entry| !matches!(entry.content, Content::Incomplete));
     }
@@ -98,7 +103,9 @@ fn verdict(listed: &[Listed]) -> Result<(), CliError> {
 /// The problems are on standard output; this is the exit code's message.
 #[derive(Debug, Error, Diagnostic)]
 #[error("{broken} of the archives are not what was sealed, and {unreadable} cannot be read")]
-#[diagnostic(help("the list shows each problem; `dhfpack verify` with an archive's address says more"))]
+#[diagnostic(help(
+    "the list shows each problem; `dhfpack verify` with an archive's address says more"
+))]
 struct Problems {
     unreadable: usize,
     broken: usize,

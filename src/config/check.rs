@@ -115,7 +115,11 @@ impl Config {
                 "put `{version}` where the version stands, as in \"monitor/v{version}\"",
             );
         }
-        if release.amends.as_ref().is_some_and(|amends| amends.number == 0) {
+        if release
+            .amends
+            .as_ref()
+            .is_some_and(|amends| amends.number == 0)
+        {
             return fail(
                 "amends",
                 "addenda are counted from 1".to_owned(),

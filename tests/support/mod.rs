@@ -1,6 +1,7 @@
 //! What several tests need.
 
 pub(crate) mod engine;
+pub(crate) mod faulty_store;
 pub(crate) mod git;
 pub(crate) mod gnupg;
 pub(crate) mod image;
