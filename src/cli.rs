@@ -85,7 +85,7 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Build(build::Args),
+    Build(Box<build::Args>),
     Verify(verify::Args),
     Sign(sign::Args),
     Show(show::Args),

@@ -67,8 +67,10 @@ impl Shelf {
 }
 
 fn names(releases: &[Value]) -> Vec<&str> {
-    let name = |release| Value::as_str(&Value::get(release, "name").unwrap()).unwrap();
-    releases.iter().map(name).collect()
+    let releases = releases.iter();
+    releases
+        .map(|release| release["name"].as_str().unwrap())
+        .collect()
 }
 
 #[test]

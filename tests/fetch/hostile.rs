@@ -18,6 +18,9 @@ use crate::support::release::{copy_of, released};
 
 const MANUAL: &str = "Design Outputs/User Manual/user-manual.md";
 
+/// Changes a listing.
+type Lie = fn(&mut Vec<Object>);
+
 fn bring(store: &FaultyStore, into: &Path) -> Result<Fetched, FetchError> {
     fetch(store, into, &Policy::integrity(Timestamp::now()), &Silent)
 }
@@ -50,7 +53,7 @@ fn refuse(store: &FaultyStore, expected: Code) {
 
 #[test]
 fn a_listing_that_leads_out_of_the_folder_or_hides_names_is_refused() {
-    let lies: [(fn(&mut Vec<Object>), Code); 10] = [
+    let lies: [(Lie, Code); 10] = [
         (|o| o.push(object("../evil", 1)), Code::PathEscape),
         (|o| o.push(object("/etc/evil", 1)), Code::PathEscape),
         (|o| o.push(object("a/../../evil", 1)), Code::PathEscape),
@@ -76,7 +79,7 @@ fn a_listing_that_leads_out_of_the_folder_or_hides_names_is_refused() {
 
 #[test]
 fn sizes_that_are_not_those_of_the_manifest_are_refused_before_anything_is_read() {
-    let lies: [(fn(&mut Vec<Object>), Code); 3] = [
+    let lies: [(Lie, Code); 3] = [
         (|o| o.retain(|o| o.path != MANUAL), Code::FileMissing),
         (|o| o.push(object("extra", u64::MAX)), Code::FileUnlisted),
         (
@@ -94,8 +97,8 @@ fn sizes_that_are_not_those_of_the_manifest_are_refused_before_anything_is_read(
 
 #[test]
 fn other_bytes_more_or_fewer_than_listed_are_found_as_they_arrive() {
-    type Lie = fn(&str) -> Option<Box<dyn Read + Send>>;
-    let lies: [(Lie, Code); 3] = [
+    type Change = fn(&str) -> Option<Box<dyn Read + Send>>;
+    let lies: [(Change, Code); 3] = [
         (
             |path| (path == MANUAL).then(|| Box::new(io::repeat(b'x')) as _),
             Code::FileSize,
