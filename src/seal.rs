@@ -15,7 +15,6 @@ use crate::layout::Layout;
 use crate::manifest::{
     self, Addendum, BuildEnvironment, FileEntry, GitSignature, ImageIdentity, LayoutIdentity,
     LfsIdentity, LockFile, Manifest, Origin, Records, Release, SourceIdentity, SubmoduleIdentity,
-    Superseded,
 };
 use crate::monitor::Monitor;
 use crate::path::ArchivePath;
@@ -25,8 +24,11 @@ use crate::sign::{self, Occasion, SignError, Signer};
 use crate::source::git::Tag;
 
 mod crosswalk;
+mod header;
 mod page;
 mod verify_md;
+
+use header::Header;
 
 /// Since this day 21 CFR 820 refers to ISO 13485:2016 and no longer has the sections that the
 /// classic layout's names come from.
@@ -295,50 +297,6 @@ fn begin_manifest(
             None => config.release.supersedes.clone(),
         },
         files,
-    }
-}
-
-/// The manifest without its files: what `release.json` says.
-#[derive(Serialize)]
-struct Header<'a> {
-    name: &'a str,
-    draft: bool,
-    product: &'a crate::config::Product,
-    markets: &'a [crate::config::Market],
-    release: &'a Release,
-    records: &'a Records,
-    layout: &'a LayoutIdentity,
-    source: &'a SourceIdentity,
-    images: &'a [ImageIdentity],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    build_environment: Option<&'a BuildEnvironment>,
-    slots: &'a [manifest::SlotRecord],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amends: Option<Sha256>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    addendum: Option<&'a Addendum>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    supersedes: Option<&'a Superseded>,
-}
-
-impl<'a> Header<'a> {
-    fn of(manifest: &'a Manifest) -> Self {
-        Self {
-            name: &manifest.name,
-            draft: manifest.draft,
-            product: &manifest.product,
-            markets: &manifest.markets,
-            release: &manifest.release,
-            records: &manifest.records,
-            layout: &manifest.layout,
-            source: &manifest.source,
-            images: &manifest.images,
-            build_environment: manifest.build_environment.as_ref(),
-            slots: &manifest.slots,
-            amends: manifest.amends,
-            addendum: manifest.addendum.as_ref(),
-            supersedes: manifest.supersedes.as_ref(),
-        }
     }
 }
 
