@@ -12,10 +12,12 @@ use crate::cli::monitor::{Progress, Stop, TerminalMonitor};
 mod build;
 mod completions;
 mod dhf;
+mod dropbox;
 mod error;
 mod escape;
 mod fetch;
 mod image;
+mod image_registry;
 mod init;
 mod jobs;
 mod key;
@@ -32,15 +34,19 @@ mod pack;
 mod panic;
 mod publish;
 mod rebuild;
-mod registry;
+mod receipt;
+mod retention;
 mod schema;
 mod show;
 mod shown;
 mod sign;
 mod signer;
 mod small_file;
+mod status;
 mod stores;
+mod target;
 mod trust;
+mod upload;
 mod verify;
 
 const EXAMPLES: &str = "\
@@ -97,8 +103,11 @@ enum Command {
     Publish(publish::Args),
     Manual(manual::Args),
     Dhf(dhf::Args),
+    Status(status::Args),
+    Upload(upload::Args),
     List(list::Args),
     Fetch(fetch::Args),
+    Retention(retention::Args),
     Image(image::Args),
     Key(key::Args),
     Layout(layout::Args),
@@ -119,8 +128,11 @@ impl Command {
             Self::Publish(args) => publish::run(args, monitor),
             Self::Manual(args) => manual::run(args, monitor),
             Self::Dhf(args) => dhf::run(args, monitor),
+            Self::Status(args) => status::run(args, monitor),
+            Self::Upload(args) => upload::run(args, monitor),
             Self::List(args) => list::run(args, monitor),
             Self::Fetch(args) => fetch::run(args, monitor),
+            Self::Retention(args) => retention::run(args, monitor),
             Self::Image(args) => image::run(args, monitor),
             Self::Key(args) => key::run(args, monitor),
             Self::Layout(args) => layout::run(args),

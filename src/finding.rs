@@ -86,8 +86,15 @@ macro_rules! codes {
                 match self { $(Self::$name => concat!($($doc),+).trim_ascii(),)+ }
             }
         }
+
+        impl std::fmt::Display for Code {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
     };
 }
+pub(crate) use codes;
 
 codes! {
     /// The archive was sealed as a draft, with gaps.
@@ -148,6 +155,12 @@ codes! {
     ImageNotRestorable = "image-not-restorable", Integrity;
     /// The image that was restored is not the one that the manifest records.
     ImageDiffers = "image-differs", Integrity;
+    /// A receipt that cannot be understood.
+    ReceiptUnreadable = "receipt-unreadable", Integrity;
+    /// An object that is not what the receipt of its publication says.
+    ReceiptDiffers = "receipt-differs", Integrity;
+    /// A lock that the receipt tells of is gone, shorter or weaker.
+    LockWeakened = "lock-weakened", Integrity;
     /// Nobody has signed.
     Unsigned = "unsigned", Trust;
     /// No trusted certificate leads to the signer.
@@ -158,10 +171,4 @@ codes! {
     SignerNotEntitled = "signer-not-entitled", Trust;
     /// A required role has not signed with the meaning *release*.
     RoleMissing = "role-missing", Trust;
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
 }

@@ -17,6 +17,7 @@ pub mod lineage;
 pub mod publish;
 #[cfg(feature = "native")]
 pub mod rebuild;
+pub mod register;
 #[cfg(feature = "native")]
 pub mod restore;
 #[cfg(feature = "native")]

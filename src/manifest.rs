@@ -19,6 +19,8 @@ mod format;
 mod git_signature;
 mod retention;
 
+#[cfg(feature = "native")]
+pub(crate) use format::to_bytes as to_lines;
 pub use git_signature::{GitSignature, GitSignatureStatus};
 
 pub use environment::{BuildEnvironment, BuilderImage, LockFile, SbomImage, SbomRecord, Tool};

@@ -8,6 +8,7 @@ mod algorithm;
 mod certificate;
 mod chain;
 pub mod cms;
+mod detached;
 mod error;
 mod folder;
 #[cfg(feature = "native")]
@@ -23,6 +24,9 @@ mod statement;
 mod trust;
 
 pub use certificate::Certificate;
+#[cfg(feature = "native")]
+pub use detached::sign_detached;
+pub use detached::verify_detached;
 pub use error::SignError;
 pub use folder::{Examination, SignerReport, examine};
 #[cfg(feature = "native")]

@@ -8,11 +8,15 @@ use std::io::Read;
 use std::path::PathBuf;
 
 pub use self::address::{Address, AddressError, Remote, Service};
+pub use self::dropbox::DropboxLogin;
+use self::dropbox::DropboxStore;
 pub use self::error::StoreError;
 pub use self::object_lock::{Locks, ObjectLock, Retention};
 use crate::monitor::Monitor;
 
 mod address;
+mod attempts;
+mod dropbox;
 mod error;
 mod http;
 mod local;
@@ -139,6 +143,8 @@ pub enum Swapped {
 pub struct Access {
     /// Certificates of authorities to trust besides those of the system, in PEM.
     pub authorities: Option<PathBuf>,
+    /// The login at Dropbox.
+    pub dropbox: Option<DropboxLogin>,
 }
 
 /// Opens the store at `address`.
@@ -149,6 +155,9 @@ pub fn open<'m>(
 ) -> Result<Box<dyn Store + 'm>, StoreError> {
     match address {
         Address::Folder(path) => Ok(Box::new(local::LocalStore::new(path, monitor))),
+        Address::Remote(remote) if remote.service == Service::Dropbox => {
+            Ok(Box::new(DropboxStore::open(remote, access, monitor)?))
+        }
         Address::Remote(remote) => {
             let store = remote::RemoteStore::open(remote, access, monitor)?;
             Ok(Box::new(store))

@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
         }
     };
     let version = &manifest.release.version;
-    let store = dhf::open(&address, version, &stores::access(), monitor)?;
+    let store = dhf::open(&address, version, &stores::access()?, monitor)?;
     let copied = outputs.copy(&*tree, &*store, monitor)?;
     let place = copied.location.to_string();
     let pointer = store.address().place(dhf::POINTER);

@@ -47,7 +47,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let policy = args.trust.policy()?;
     let address = stores::address(&args.archive)?;
-    let store = store::open(&address, &stores::access(), monitor)?;
+    let store = store::open(&address, &stores::access()?, monitor)?;
     let fetched = fetch::fetch(&*store, &args.into, &policy, monitor)?;
     let path = fetched.path.display().to_string();
     if args.json {

@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let trust = args.trust.is_given().then(|| args.trust.read());
     let trust = trust.transpose()?;
     let address = stores::address(&args.store)?;
-    let store = store::open(&address, &stores::access(), monitor)?;
+    let store = store::open(&address, &stores::access()?, monitor)?;
     let mut listed = catalogue::list(
         &*store,
         args.shard,

@@ -185,7 +185,7 @@ fn add(
         }
         _ => return Err(CliError::new(Kind::Usage, ManualCommandError::NoStore)),
     };
-    let store = store::open(&address, &stores::access(), monitor)?;
+    let store = store::open(&address, &stores::access()?, monitor)?;
     let manual = InStore {
         store: &*store,
         path: &config.file,

@@ -8,7 +8,7 @@ use dhfpack::assemble::Locations;
 use thiserror::Error;
 
 use crate::cli::error::CliError;
-use crate::cli::registry;
+use crate::cli::image_registry;
 
 /// `NAME=VALUE`: what the configuration calls NAME is taken from VALUE in this run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Sources {
             repositories: by_name(&self.repositories),
             // As for the Docker client, an empty address is none.
             engine: self.engine.clone().filter(|address| !address.is_empty()),
-            registries: registry::access()?,
+            registries: image_registry::access()?,
         })
     }
 }

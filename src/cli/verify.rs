@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use crate::cli::error::{CliError, Kind};
 use crate::cli::jobs::Jobs;
+use crate::cli::receipt::ReceiptArgs;
 use crate::cli::trust::TrustArgs;
 use crate::cli::{output, stores};
 
@@ -30,6 +31,10 @@ Examples:
       trust one person, in one role
   dhfpack verify pump-2.4.0 --trust ca.pem --require-role \"Release Manager\"
       ask for this role only, instead of those of the built-in layouts
+  dhfpack verify s3://dhf-archives/pump/pump-2.4.0 --trust ca.pem
+      in its store, and against the receipt beside it
+  dhfpack verify pump-2.4.0 --receipt pump-2.4.0.receipt-1.json
+      a copy, against a receipt that was kept
   dhfpack verify pump-2.4.0 --trust ca.pem --restore
       also put source code and images together again, from the archive alone";
 
@@ -38,6 +43,9 @@ Examples:
 /// Every file is hashed and compared with the manifest, nothing else may be there, every
 /// signature is checked, and every required role must have signed with the meaning release.
 /// Without `--trust` the signers stay unknown, and the verdict is not a pass.
+///
+/// A receipt that lies beside the archive in its store is compared as well: every object it lists
+/// is there, with the store's own marks and at least its locks.
 ///
 /// With `--restore`, what is intact is also restored into a temporary folder (in TMPDIR) and
 /// compared with what the manifest records: bundles are cloned and checked out, Git LFS objects
@@ -58,6 +66,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL", requires = "restore")]
     engine: Option<String>,
     #[command(flatten)]
+    receipt: ReceiptArgs,
+    #[command(flatten)]
     jobs: Jobs,
     /// Print the verdict as JSON
     #[arg(long)]
@@ -68,6 +78,8 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let policy = args.trust.policy()?;
     let tree = stores::archive(&args.archive, monitor)?;
     let mut verdict = verify::verify(&*tree, &policy, args.jobs.count(), monitor)?;
+    args.receipt
+        .check(&args.archive, &*tree, &mut verdict, monitor)?;
     let proofs = if args.restore {
         args.restore(&*tree, &mut verdict, monitor)?
     } else {

@@ -110,6 +110,14 @@ impl PublicKey {
         (key.n().bits() >= MIN_RSA_BITS).then_some(Self::Rsa(key))
     }
 
+    /// The digest algorithm that fits the key's strength.
+    pub(super) const fn hash(&self) -> Hash {
+        match self {
+            Self::P256(_) | Self::Rsa(_) => Hash::Sha256,
+            Self::P384(_) => Hash::Sha384,
+        }
+    }
+
     /// True if `identifier` names a signature by such a key over a digest of `hash`.
     pub(super) fn accepts(&self, identifier: &AlgorithmIdentifierOwned, hash: Hash) -> bool {
         match self {

@@ -80,10 +80,7 @@ impl Signer {
 
     /// The digest algorithm that fits the key's strength.
     pub(super) fn hash(&self) -> Hash {
-        match self.key {
-            PrivateKey::P256(_) | PrivateKey::Rsa(_) => Hash::Sha256,
-            PrivateKey::P384(_) => Hash::Sha384,
-        }
+        self.key.public_key().hash()
     }
 
     /// The identifier of its signatures (RFC 5754 §3).

@@ -8,23 +8,25 @@ use opendal::{ErrorKind, HttpTransporter, OperationContext, Operator};
 
 use self::budget::Budget;
 use self::download::Download;
+use self::lock::Lock;
 use self::service::{Mark, Proof};
 use self::trace::Trace;
 use self::transport::Transport;
 use super::http::Clients;
 use super::{
-    Access, Address, Children, Created, Document, Edition, Object, Promises, Remote, Service,
-    Store, StoreError, Swapped,
+    Access, Address, Children, Created, Document, Edition, Object, ObjectLock, Promises, Remote,
+    Service, Store, StoreError, Swapped,
 };
 use crate::background::Background;
 use crate::error::{Cancelled, IoContext};
 use crate::monitor::Monitor;
 
-mod attempts;
 mod budget;
 mod create;
 mod download;
 mod failure;
+mod lock;
+mod s3;
 mod service;
 mod trace;
 mod transport;
@@ -43,6 +45,7 @@ pub(super) struct RemoteStore<'m> {
     mark: Mark,
     operator: Operator,
     clients: Arc<Clients>,
+    lock: Option<Lock>,
     budget: Budget,
     runtime: Background,
     monitor: &'m dyn Monitor,
@@ -61,6 +64,11 @@ impl<'m> RemoteStore<'m> {
         monitor: &'m dyn Monitor,
     ) -> Result<Self, StoreError> {
         let place = remote.to_string();
+        let clients = Arc::new(Clients::new(access.authorities.as_deref(), &place)?);
+        let lock = match remote.service {
+            Service::S3 => Some(Lock::new(remote, &clients)?),
+            _ => None,
+        };
         Ok(Self {
             service: remote.service,
             folder: remote.folder.clone(),
@@ -68,7 +76,8 @@ impl<'m> RemoteStore<'m> {
             proof: service::proof(remote.service),
             mark: service::mark(remote.service),
             operator: service::operator(remote)?,
-            clients: Arc::new(Clients::new(access.authorities.as_deref(), &place)?),
+            clients,
+            lock,
             budget: Budget::new(),
             runtime: Background::with_threads(THREADS).at("start threads for", &place)?,
             monitor,
@@ -341,5 +350,9 @@ impl Store for RemoteStore<'_> {
             return Ok(Swapped::Changed);
         }
         Err(self.failed("replace", path, &error, &operation))
+    }
+
+    fn object_lock(&self) -> Option<&dyn ObjectLock> {
+        self.lock.as_ref().map(|_| self as &dyn ObjectLock)
     }
 }

@@ -1,6 +1,7 @@
 //! Creating an object: whole or not at all, never over another.
 
 use std::io::{self, Read};
+use std::pin::pin;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -11,7 +12,6 @@ use opendal::options::WriteOptions;
 use opendal::{Buffer, ErrorKind, Metadata, Writer};
 use tokio::time::sleep;
 
-use super::attempts::Attempts;
 use super::budget::Way;
 use super::service::Proof;
 use super::trace::Trouble;
@@ -19,10 +19,11 @@ use super::{Operation, RemoteStore};
 use crate::digest::{Hasher, Sha256};
 use crate::error::{Cancelled, IoError};
 use crate::monitor::Silent;
+use crate::store::attempts::Attempts;
 use crate::store::{Created, Object, Store, StoreError};
 
 /// How long is waited for parts to be thrown away after a failure.
-const CLEAN_UP: Duration = Duration::from_secs(10);
+const CLEAN_UP: Duration = Duration::from_secs(5);
 
 /// Puts `size` bytes at `path` unless something is there.
 pub(super) fn create(
@@ -45,6 +46,8 @@ pub(super) fn create(
     let mut source = Source::new(content, store.proof);
     let result = match way {
         Way::Whole => upload.whole(&mut source)?,
+        // The condition is looked at when the last part is there: too late to save the others.
+        Way::Parts { .. } if store.stat(path)?.is_some() => return Ok(Created::Exists),
         Way::Parts { size, at_once } => upload.parts(&mut source, size, at_once)?,
     };
     upload.settle(result, source)
@@ -63,6 +66,7 @@ impl Upload<'_> {
     fn whole(&self, source: &mut Source<'_>) -> Result<opendal::Result<Metadata>, StoreError> {
         let bytes = self.piece(source, self.size)?;
         self.end(source)?;
+        self.check()?;
         let options = WriteOptions {
             if_not_exists: true,
             ..Default::default()
@@ -115,8 +119,17 @@ impl Upload<'_> {
                 // Before the last part is sent, so that nothing appears that should not.
                 self.end(source)?;
             }
-            if let Err(error) = self.store.wait(writer.write(piece))? {
-                return Ok(Err(error));
+            self.check()?;
+            let mut written = pin!(writer.write(piece));
+            match self.store.wait(written.as_mut()) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Ok(Err(error)),
+                Err(stopped) => {
+                    // An upload that is just beginning could not be thrown away without its id.
+                    let rest = written.as_mut();
+                    let _ = self.store.runtime.wait_for(&Silent, CLEAN_UP, rest);
+                    return Err(stopped.into());
+                }
             }
         }
         let mut attempts = Attempts::new();
@@ -130,6 +143,14 @@ impl Upload<'_> {
                 result => return Ok(result),
             }
         }
+    }
+
+    /// Stops before a request that would have to be undone, if it was asked to.
+    fn check(&self) -> Result<(), Cancelled> {
+        if self.store.monitor.is_cancelled() {
+            return Err(Cancelled);
+        }
+        Ok(())
     }
 
     /// Reads exactly so many bytes.
@@ -200,12 +221,21 @@ impl Upload<'_> {
         }
         match error.kind() {
             ErrorKind::ConditionNotMatch | ErrorKind::AlreadyExists => Ok(Created::Exists),
-            // Somebody else's was on its way at the same time.
-            ErrorKind::Conflict if self.store.stat(self.path)?.is_some() => Ok(Created::Exists),
+            _ if self.was_overtaken(&error) && self.store.stat(self.path)?.is_some() => {
+                Ok(Created::Exists)
+            }
             _ => Err(self
                 .store
                 .failed("create", self.path, &error, &self.operation)),
         }
+    }
+
+    /// Whether somebody else's was on its way at the same time. Azure throws away the blocks of
+    /// all others then.
+    fn was_overtaken(&self, error: &opendal::Error) -> bool {
+        let trouble = self.operation.trace.trouble();
+        error.kind() == ErrorKind::Conflict
+            || matches!(trouble, Some(Trouble::Refused(refusal)) if refusal.code == "InvalidBlockList")
     }
 
     /// The object that is there, if it holds these bytes.

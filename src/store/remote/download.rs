@@ -1,5 +1,6 @@
 //! An object's bytes, fetched again from where the connection broke.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 
 use bytes::Buf;
@@ -8,10 +9,11 @@ use opendal::options::ReaderOptions;
 use opendal::{Buffer, BufferStream, ErrorKind, Metadata};
 use tokio::time::sleep;
 
-use super::attempts::Attempts;
 use super::service::Mark;
 use super::{Operation, RemoteStore};
+use crate::digest::BUFFER;
 use crate::store::StoreError;
+use crate::store::attempts::Attempts;
 
 /// How much has to arrive for a transfer to count as making headway, in bytes.
 const HEADWAY: u64 = 16 << 20;
@@ -21,6 +23,8 @@ pub(super) struct Download<'a> {
     store: &'a RemoteStore<'a>,
     path: String,
     stream: Option<BufferStream>,
+    /// What came from the stream already; none is its end.
+    ready: VecDeque<Option<opendal::Result<Buffer>>>,
     pending: Buffer,
     /// How many bytes were taken from the stream.
     position: u64,
@@ -39,6 +43,7 @@ impl<'a> Download<'a> {
                 store,
                 path: path.to_owned(),
                 stream: Some(stream),
+                ready: VecDeque::new(),
                 pending: Buffer::new(),
                 position: 0,
                 metadata,
@@ -93,11 +98,10 @@ impl<'a> Download<'a> {
                 self.resume()?;
                 continue;
             };
-            let piece = match stream.next().now_or_never() {
-                Some(piece) => piece,
-                None => self.store.wait(stream.next())?,
-            };
-            let problem = match piece {
+            if self.ready.is_empty() {
+                self.ready = self.store.wait(gather(stream))?;
+            }
+            let problem = match self.ready.pop_front().flatten() {
                 Some(Ok(piece)) if piece.is_empty() => continue,
                 Some(Ok(piece)) => {
                     self.position += piece.len() as u64;
@@ -126,6 +130,23 @@ impl<'a> Download<'a> {
             self.store.wait(sleep(pause))?;
         }
     }
+}
+
+/// The next piece, and those that are there with it: each wait costs more than a piece is long.
+async fn gather(stream: &mut BufferStream) -> VecDeque<Option<opendal::Result<Buffer>>> {
+    let mut gathered = VecDeque::new();
+    let mut bytes = 0;
+    let mut next = Some(stream.next().await);
+    while let Some(piece) = next.take() {
+        if let Some(Ok(piece)) = &piece {
+            bytes += piece.len();
+            if bytes < BUFFER {
+                next = stream.next().now_or_never();
+            }
+        }
+        gathered.push_back(piece);
+    }
+    gathered
 }
 
 /// Asks for an object from a byte on, if it still has this mark.

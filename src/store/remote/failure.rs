@@ -25,7 +25,23 @@ pub(super) fn failed(
     error: &opendal::Error,
     trace: &Trace,
 ) -> StoreError {
-    let (problem, help) = match trace.trouble() {
+    let (problem, help) = told(service, error, trace);
+    StoreError::Service {
+        action,
+        place,
+        problem,
+        help,
+        source: None,
+    }
+}
+
+/// What went wrong, and what to do about it.
+pub(super) fn told(
+    service: Service,
+    error: &opendal::Error,
+    trace: &Trace,
+) -> (String, &'static str) {
+    match trace.trouble() {
         // OpenDAL's only words for a login that was not found.
         _ if error.message() == "signing http request" => {
             ("no login was found".to_owned(), logins(service))
@@ -43,16 +59,14 @@ pub(super) fn failed(
             };
             (format!("it cannot be reached: {problem}"), help)
         }
-        Some(Trouble::Refused(refusal)) => (said(&refusal), help(service, &refusal)),
+        Some(Trouble::Refused(refusal)) => refused(service, &refusal),
         None => (plain(error.message()), unclear(error)),
-    };
-    StoreError::Service {
-        action,
-        place,
-        problem,
-        help,
-        source: None,
     }
+}
+
+/// The same of an answer.
+pub(super) fn refused(service: Service, refusal: &Refusal) -> (String, &'static str) {
+    (said(refusal), help(service, refusal))
 }
 
 fn said(refusal: &Refusal) -> String {
@@ -65,7 +79,7 @@ fn said(refusal: &Refusal) -> String {
     text
 }
 
-const fn logins(service: Service) -> &'static str {
+pub(super) const fn logins(service: Service) -> &'static str {
     match service {
         Service::Azblob => {
             "set AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY, or AZURE_STORAGE_SAS_TOKEN, log in \

@@ -5,6 +5,7 @@ use std::env;
 use opendal::{Metadata, Operator, services};
 
 use super::failure::unusable;
+use super::s3::Bucket;
 use crate::store::{Remote, Service, StoreError};
 
 /// How it is known that a service has stored the bytes that were sent.
@@ -71,41 +72,17 @@ pub(super) fn operator(remote: &Remote) -> Result<Operator, StoreError> {
 }
 
 fn s3(remote: &Remote) -> Result<services::S3, StoreError> {
-    let mut builder = services::S3::default()
+    let bucket = Bucket::of(remote)?;
+    let builder = services::S3::default()
         .bucket(&remote.bucket)
-        .checksum_algorithm("crc32c");
-    let endpoint = remote.option("endpoint").map(ToOwned::to_owned);
-    let endpoint = endpoint.or_else(|| variable(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]));
-    let region = remote.option("region").map(ToOwned::to_owned);
-    let region = region.or_else(|| variable(&["AWS_REGION", "AWS_DEFAULT_REGION"]));
-    builder = match (region, &endpoint) {
-        (Some(region), _) => builder.region(&region),
-        // Servers of one's own seldom have regions; this is the name they sign with.
-        (None, Some(_)) => builder.region("us-east-1"),
-        (None, None) => {
-            return Err(unusable(
-                remote,
-                "its region is not known".to_owned(),
-                "add `?region=` to the address, or set AWS_REGION",
-            ));
-        }
-    };
-    let in_host = match remote.option("style") {
-        Some("virtual") => true,
-        Some("path") => false,
-        None => endpoint.is_none() && !remote.bucket.contains('.'),
-        Some(other) => {
-            let problem = format!("`{other}` is no style of addresses");
-            return Err(unusable(remote, problem, "expected `path` or `virtual`"));
-        }
-    };
-    if let Some(endpoint) = endpoint {
-        builder = builder.endpoint(&endpoint);
-    }
-    if in_host {
-        builder = builder.enable_virtual_host_style();
-    }
-    Ok(builder)
+        .checksum_algorithm("crc32c")
+        .endpoint(&bucket.endpoint)
+        .region(&bucket.region);
+    Ok(if bucket.in_host {
+        builder.enable_virtual_host_style()
+    } else {
+        builder
+    })
 }
 
 fn azblob(remote: &Remote) -> Result<services::Azblob, StoreError> {
@@ -149,7 +126,7 @@ fn gcs(remote: &Remote) -> services::Gcs {
 }
 
 /// The first of these variables that is set.
-fn variable(names: &[&str]) -> Option<String> {
+pub(super) fn variable(names: &[&str]) -> Option<String> {
     let values = names.iter().filter_map(|name| env::var(name).ok());
     values.into_iter().find(|value| !value.is_empty())
 }

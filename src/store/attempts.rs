@@ -62,7 +62,7 @@ impl Attempts {
 
 /// Between the whole pause and half as much again, so that many who failed together do not all
 /// come back together.
-fn jitter(pause: Duration) -> Duration {
+pub(super) fn jitter(pause: Duration) -> Duration {
     let random = RandomState::new().hash_one(0) % 512;
     pause + pause.mul_f64(f64::from(u16::try_from(random).unwrap_or(0)) / 1024.0)
 }

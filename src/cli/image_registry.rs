@@ -1,4 +1,4 @@
-//! How registries are reached, from the environment alone: never a password as an option, which
+//! How image registries are reached, from the environment alone: never a password as an option, which
 //! process lists and shell histories show.
 
 use std::ffi::OsString;
@@ -85,6 +85,6 @@ fn login() -> Result<Option<Login>, LoginError> {
 }
 
 /// A variable that is set to something; CI systems set empty ones.
-fn variable(name: &str) -> Option<OsString> {
+pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
