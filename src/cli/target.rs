@@ -1,14 +1,13 @@
 //! The store to publish to, as options, the environment and the nearest configuration name it.
 
-use dhfpack::config::{Config, FILE_NAME};
 use dhfpack::error::IoContext;
 use dhfpack::monitor::Monitor;
 use dhfpack::store::{self, Address, Store};
-use dhfpack::toml_file::TomlText;
 use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::cli::error::{CliError, Kind};
+use crate::cli::nearest::{self, Nearest};
 use crate::cli::stores;
 
 /// Where to publish.
@@ -47,22 +46,13 @@ fn whole(address: Address) -> Result<Address, CliError> {
 
 /// The store that the nearest configuration names; a relative path counts from its folder.
 fn configured() -> Result<Address, CliError> {
-    let here = std::env::current_dir().at("find", ".")?;
-    for folder in here.ancestors() {
-        let file = folder.join(FILE_NAME);
-        if !file.is_file() {
-            continue;
-        }
-        let text = TomlText {
-            name: file.display().to_string(),
-            text: std::fs::read_to_string(&file).at("read", &file)?,
-        };
-        return match Config::parse(&text)?.storage.to {
-            Some(to) => stores::address_from(&to, folder),
-            None => Err(CliError::new(Kind::Usage, NoStore)),
-        };
+    let Some(Nearest { config, folder }) = nearest::read()? else {
+        return Err(CliError::new(Kind::Usage, NoStore));
+    };
+    match config.storage.to {
+        Some(to) => stores::address_from(&to, &folder),
+        None => Err(CliError::new(Kind::Usage, NoStore)),
     }
-    Err(CliError::new(Kind::Usage, NoStore))
 }
 
 /// Nothing says where to publish.

@@ -180,7 +180,12 @@ impl Transfer<'_> {
             let received = self.receive(&mut sink);
             // The threads end when nothing more can come.
             drop(sink);
-            (received, joined(hashed), unpacked.map(joined), joined(synced))
+            (
+                received,
+                joined(hashed),
+                unpacked.map(joined),
+                joined(synced),
+            )
         });
         if let Err(Stop::Failed(error)) = received {
             return Err(error);
