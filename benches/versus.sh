@@ -1,17 +1,18 @@
 #!/bin/bash
 # dhfpack beside stock tools, on the same made input, in one run. Prints ratios: below 1, dhfpack
 # is faster. Run: benches/versus.sh [verify] [build] [memory] [documents] [git] [image] [registry]
+# [store]
 # (default: all)
 #
 # Needs about 20 GiB in BENCH_DIR (default target/bench), a Docker Engine, openssl, hyperfine and
-# GNU time; installs the last two with apt-get if it may; skopeo for the parts `image` and `registry`, docker-registry for the latter. RUNS sets the number
-# of timed runs, COMMITS and HISTORY_MIB the size of the made history (200000 and 5120 for the largest).
+# GNU time; installs the last two with apt-get if it may; skopeo for the parts `image` and `registry`, docker-registry for the latter; for `store`, rclone, aws
+# (awscli) and the s3s-fs that tests/run.sh installs. RUNS sets the number of timed runs, COMMITS and HISTORY_MIB the size of the made history (200000 and 5120 for the largest).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 runs=${RUNS:-3}
 dir=$(mkdir -p "${BENCH_DIR:-target/bench}" && cd "${BENCH_DIR:-target/bench}" && pwd)
-parts=${*:-verify build memory documents git image registry}
+parts=${*:-verify build memory documents git image registry store}
 dhfpack=$PWD/target/release/dhfpack
 role="Engineering SME"
 
@@ -367,6 +368,67 @@ YAML
     kill "$process"
     trap - EXIT
     rm -rf "$dir/registry"
+}
+
+# The command that makes a bucket of the S3 server empty.
+empty_bucket() { echo "rm -rf $dir/s3/bench; mkdir -p $dir/s3/bench $dir/fetched; rm -rf $dir/fetched/*; sync"; }
+
+# Ours beside a stock tool: WHAT OURS TOOL_NAME TOOL PREPARE
+beside() {
+    local ours theirs
+    ours=$(wall "$2" "$5")
+    theirs=$(wall "$4" "$5")
+    echo "$1: dhfpack ${ours}s, $3 ${theirs}s: ratio $(ratio "$ours" "$theirs") (goal 0.8)"
+}
+
+bench_store() {
+    local server=target/tools/bin/s3s-fs port=${S3_PORT:-5918}
+    for program in rclone aws "$server"; do
+        command -v "$program" >/dev/null || { echo "skipped: no $program"; return; }
+    done
+    say "store: archive of 1 GiB in 3,000 files, S3 on loopback"
+    local repository=$dir/store.product archive=$dir/store/bench-1.0.0
+    if [ ! -d "$archive" ]; then
+        mkdir -p "$repository.data/large" "$dir/store"
+        for part in 1 2; do random_file "$repository.data/large/$part.bin" 256M; done
+        python3 - "$repository.data/small" <<'PY'
+import os, sys
+for i in range(2980):
+    folder = f"{sys.argv[1]}/{i // 100:02}"
+    os.makedirs(folder, exist_ok=True)
+    with open(f"{folder}/{i:04}.bin", "wb") as f:
+        f.write(os.urandom(180_000))
+PY
+        product "$repository" ""
+        eval "$(build_command "$repository" "$dir/store")" >/dev/null
+    fi
+    mkdir -p "$dir/s3/bench"
+    export AWS_ACCESS_KEY_ID=bench AWS_SECRET_ACCESS_KEY=benchbench AWS_REGION=us-east-1
+    "$server" --host 127.0.0.1 --port "$port" --access-key bench --secret-key benchbench "$dir/s3" >"$dir/s3.log" 2>&1 &
+    local process=$!
+    # shellcheck disable=SC2064 # this process, whatever the name stands for later
+    trap "kill $process" EXIT
+    sleep 1
+    local endpoint=http://127.0.0.1:$port
+    local to="s3://bench/line?endpoint=$endpoint" at="s3://bench/line/bench-1.0.0?endpoint=$endpoint"
+    local rclone="rclone --config /dev/null --s3-provider Other --s3-env-auth --s3-region us-east-1 --s3-endpoint $endpoint"
+    local aws="aws --endpoint-url $endpoint s3 cp --recursive --quiet"
+    local ours="$dhfpack --quiet upload $archive --to '$to'"
+    local empty
+    empty=$(empty_bucket)
+    beside upload "$ours" "rclone copy" "$rclone copy $archive :s3:bench/line/bench-1.0.0" "$empty"
+    beside upload "$ours" "aws s3 cp" "$aws $archive s3://bench/line/bench-1.0.0" "$empty"
+    eval "$empty"
+    measure_memory "upload" "$ours"
+    local clean="rm -rf $dir/fetched; mkdir $dir/fetched; sync"
+    ours="$dhfpack --quiet fetch '$at' $dir/fetched"
+    beside download "$ours" "rclone copy" "$rclone copy :s3:bench/line/bench-1.0.0 $dir/fetched/copy" "$clean"
+    beside download "$ours" "aws s3 cp" "$aws s3://bench/line/bench-1.0.0 $dir/fetched/copy" "$clean"
+    eval "$clean"
+    measure_memory "fetch" "$ours"
+    kill "$process"
+    trap - EXIT
+    rm -rf "$dir/s3" "$dir/fetched"
 }
 
 say "machine"

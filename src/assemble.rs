@@ -10,6 +10,7 @@ use crate::archive::{ArchiveError, Form, Staging};
 use crate::config::ResolvedConfig;
 use crate::digest::Sha256;
 use crate::error::{Cancelled, IoError};
+use crate::lineage::LineageError;
 use crate::manifest::{GitSignature, Manifest, Records};
 use crate::monitor::Monitor;
 use crate::plan::{Plan, PlanError};
@@ -27,12 +28,14 @@ mod environment;
 mod inputs;
 mod links;
 mod overrides;
+mod service_manual;
 mod signatures;
 mod whole;
 
 pub use environment::EnvironmentError;
 
 use inputs::Inputs;
+use service_manual::ServiceManual;
 
 /// What to build from.
 #[derive(Debug, Clone)]
@@ -45,12 +48,28 @@ pub struct Request {
     pub tag: Option<String>,
     /// The records' revision, if it is not to be taken from the configuration.
     pub records: Option<String>,
+    /// What is to be an addendum, if it is not to be taken from the configuration.
+    pub amends: Option<AmendsOption>,
+    /// The archive that this one amends or supersedes, with its manifest's digest, where it is at
+    /// hand: its tag has to be this one.
+    pub earlier: Option<Box<(Manifest, Sha256)>>,
     /// Where bytes are found on this machine, if not where the configuration says.
     pub locations: Locations,
     /// Whether gaps are shown instead of refused.
     pub draft: bool,
     /// How many threads compress.
     pub jobs: usize,
+}
+
+/// What the command line says of an addendum.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AmendsOption {
+    /// Manifest digest of the amended archive.
+    pub manifest: Sha256,
+    /// Which addendum to it this is; as configured, or the first.
+    pub number: Option<u32>,
+    /// Why it is made; as configured.
+    pub reason: Option<String>,
 }
 
 /// Where the configuration comes from.
@@ -252,6 +271,16 @@ pub enum BuildError {
         /// Which names there are, in words.
         known: String,
     },
+    /// An addendum that does not say why it is made.
+    #[error("the addendum has no reason: expected a text")]
+    #[diagnostic(help(
+        "give --reason TEXT, or `reason` in `amends` under [release] in dhfpack.toml"
+    ))]
+    NoReason,
+    /// It does not fit to the archive that it amends or supersedes.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Lineage(#[from] LineageError),
     /// Stopped on request.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -299,6 +328,7 @@ pub fn build(
             tag_signature: &inputs.signatures.tag,
             commit_signature: &inputs.signatures.commit,
             trust_files: &inputs.signatures.trust_files,
+            service_manual: inputs.service_manual.as_ref().map(ServiceManual::text),
             records: &inputs.records,
             build_environment: build_environment.as_ref(),
         },

@@ -11,24 +11,32 @@ use crate::cli::monitor::{Progress, Stop, TerminalMonitor};
 
 mod build;
 mod completions;
+mod dhf;
+mod dropbox;
 mod error;
 mod escape;
+mod fetch;
 mod image;
 mod image_registry;
 mod init;
 mod jobs;
 mod key;
 mod layout;
+mod list;
+mod manual;
 mod meaning;
 mod monitor;
 mod named;
+mod nearest;
 mod new_file;
 mod output;
 mod pack;
 mod panic;
 mod publish;
 mod rebuild;
+mod receipt;
 mod registry;
+mod retention;
 mod schema;
 mod shard;
 mod show;
@@ -36,8 +44,11 @@ mod shown;
 mod sign;
 mod signer;
 mod small_file;
+mod status;
 mod stores;
+mod target;
 mod trust;
+mod upload;
 mod verify;
 
 const EXAMPLES: &str = "\
@@ -93,6 +104,13 @@ enum Command {
     Pack(pack::Args),
     Publish(publish::Args),
     Registry(registry::Args),
+    Manual(manual::Args),
+    Dhf(dhf::Args),
+    Status(status::Args),
+    Upload(upload::Args),
+    List(list::Args),
+    Fetch(fetch::Args),
+    Retention(retention::Args),
     Image(image::Args),
     Key(key::Args),
     Layout(layout::Args),
@@ -107,11 +125,18 @@ impl Command {
             Self::Build(args) => build::run(args, monitor),
             Self::Verify(args) => verify::run(args, monitor),
             Self::Sign(args) => sign::run(args, monitor),
-            Self::Show(args) => show::run(args),
+            Self::Show(args) => show::run(args, monitor),
             Self::Rebuild(args) => rebuild::run(args, monitor),
             Self::Pack(args) => pack::run(args, monitor),
             Self::Publish(args) => publish::run(args, monitor),
             Self::Registry(args) => registry::run(args, monitor),
+            Self::Manual(args) => manual::run(args, monitor),
+            Self::Dhf(args) => dhf::run(args, monitor),
+            Self::Status(args) => status::run(args, monitor),
+            Self::Upload(args) => upload::run(args, monitor),
+            Self::List(args) => list::run(args, monitor),
+            Self::Fetch(args) => fetch::run(args, monitor),
+            Self::Retention(args) => retention::run(args, monitor),
             Self::Image(args) => image::run(args, monitor),
             Self::Key(args) => key::run(args, monitor),
             Self::Layout(args) => layout::run(args),

@@ -174,9 +174,30 @@ pub struct ReleaseConfig {
     /// The archive that a revision replaces, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<Superseded>,
+    /// The archive of this version that this one is an addendum to, and why. An addendum holds
+    /// what its configuration names, and the source code stays in the archive that it amends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amends: Option<Amended>,
     /// Manifest digest of the product's previous release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predecessor: Option<Sha256>,
+}
+
+/// The archive that an addendum amends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Amended {
+    /// Manifest digest of the amended archive.
+    pub manifest: Sha256,
+    /// Counts the addenda to it, from 1.
+    #[serde(default = "first")]
+    pub number: u32,
+    /// Why the addendum is made.
+    pub reason: String,
+}
+
+const fn first() -> u32 {
+    1
 }
 
 fn default_tag() -> String {
@@ -349,13 +370,17 @@ impl Config {
         text.replace("{version}", &self.release.version)
     }
 
-    /// The archive's name: product and version, and the revision unless it is the first.
+    /// The archive's name: product and version, the revision unless it is the first, and the
+    /// number of an addendum.
     pub fn archive_name(&self) -> String {
-        let base = format!("{}-{}", self.product.id, self.release.version);
-        match self.release.revision {
-            0 => base,
-            revision => format!("{base}-r{revision}"),
+        let mut name = format!("{}-{}", self.product.id, self.release.version);
+        if self.release.revision > 0 {
+            name = format!("{name}-r{}", self.release.revision);
         }
+        if let Some(amends) = &self.release.amends {
+            name = format!("{name}-addendum-{}", amends.number);
+        }
+        name
     }
 
     /// What fills the slot with this id.

@@ -155,6 +155,12 @@ codes! {
     ImageNotRestorable = "image-not-restorable", Integrity;
     /// The image that was restored is not the one that the manifest records.
     ImageDiffers = "image-differs", Integrity;
+    /// A receipt that cannot be understood.
+    ReceiptUnreadable = "receipt-unreadable", Integrity;
+    /// An object that is not what the receipt of its publication says.
+    ReceiptDiffers = "receipt-differs", Integrity;
+    /// A lock that the receipt tells of is gone, shorter or weaker.
+    LockWeakened = "lock-weakened", Integrity;
     /// Nobody has signed.
     Unsigned = "unsigned", Trust;
     /// No trusted certificate leads to the signer.

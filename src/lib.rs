@@ -6,7 +6,13 @@
 pub mod assemble;
 #[cfg(feature = "native")]
 pub mod authorise;
+#[cfg(feature = "native")]
+pub mod catalogue;
 pub mod diff;
+#[cfg(feature = "native")]
+pub mod fetch;
+#[cfg(feature = "native")]
+pub mod lineage;
 #[cfg(feature = "native")]
 pub mod publish;
 #[cfg(feature = "native")]
@@ -33,8 +39,11 @@ pub mod manifest;
 #[cfg(feature = "native")]
 pub mod plan;
 pub mod sbom;
+pub mod service_manual;
 pub mod templates;
 // ── base ──
+#[cfg(feature = "native")]
+mod background;
 pub mod digest;
 pub mod error;
 pub mod monitor;

@@ -17,10 +17,14 @@ use crate::path::ArchivePath;
 mod environment;
 mod format;
 mod git_signature;
+mod retention;
 
+#[cfg(feature = "native")]
+pub(crate) use format::to_bytes as to_lines;
 pub use git_signature::{GitSignature, GitSignatureStatus};
 
 pub use environment::{BuildEnvironment, BuilderImage, LockFile, SbomImage, SbomRecord, Tool};
+pub use retention::RetentionRule;
 
 /// The format number this version writes, and the highest it reads.
 pub const FORMAT: u32 = 1;
@@ -48,7 +52,8 @@ pub const PAGE: &str = "index.html";
 pub struct Manifest {
     /// The format number, see [`FORMAT`].
     pub format: u32,
-    /// The archive's name: product, version, and revision where there is one.
+    /// The archive's name: product, version, and the numbers of revision and addendum where there
+    /// are any.
     pub name: String,
     /// True for an archive sealed with gaps, which never passes verification.
     pub draft: bool,
@@ -69,11 +74,17 @@ pub struct Manifest {
     /// What the release was built with, where the configuration says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build_environment: Option<BuildEnvironment>,
+    /// How long it is to be kept, where the configuration says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<RetentionRule>,
     /// How each slot of the layout is filled, in the layout's order.
     pub slots: Vec<SlotRecord>,
     /// Manifest digest of the archive that this one is an addendum to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amends: Option<Sha256>,
+    /// Which addendum to it this is, and why it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addendum: Option<Addendum>,
     /// Manifest digest of the product's previous release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predecessor: Option<Sha256>,
@@ -120,6 +131,15 @@ pub struct Superseded {
     /// Manifest digest of the replaced archive.
     pub manifest: Sha256,
     /// Why it was replaced.
+    pub reason: String,
+}
+
+/// Which addendum an archive is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addendum {
+    /// Counts the addenda to one archive, from 1.
+    pub number: u32,
+    /// Why it was made.
     pub reason: String,
 }
 

@@ -43,10 +43,12 @@ pub mod own {
     pub const OPENPGP_KEYS: &str = "Release Record/Configuration/openpgp-keys.asc";
     /// The certificates that may sign or certify signers, as they were read.
     pub const X509_CERTIFICATES: &str = "Release Record/Configuration/x509-certificates.pem";
+    /// The release's entry in the service manual, as far as people wrote it.
+    pub const SERVICE_MANUAL: &str = "Release Record/Service Manual/entry.toml";
     /// The folder of the lock files.
     pub const BUILD_ENVIRONMENT: &str = "Release Record/Build Environment";
     /// All files of them, and the manifest's own.
-    pub const ALL: [&str; 12] = [
+    pub const ALL: [&str; 13] = [
         RELEASE,
         CROSSWALK,
         CONFIG,
@@ -55,6 +57,7 @@ pub mod own {
         ALLOWED_SIGNERS,
         OPENPGP_KEYS,
         X509_CERTIFICATES,
+        SERVICE_MANUAL,
         super::manifest::PAGE,
         super::manifest::MANIFEST,
         super::manifest::SUMS,
@@ -71,7 +74,7 @@ pub struct Plan {
     pub items: Vec<Item>,
     /// Every slot of the layout, in its order, with what fills it.
     pub slots: Vec<SlotRecord>,
-    /// Required slots that nothing fills; empty unless the plan is for a draft.
+    /// What a release requires and this one lacks.
     pub gaps: Vec<Gap>,
     /// The files of the build environment, once they were looked for.
     pub environment: Environment,
@@ -135,10 +138,10 @@ impl Content {
 /// Why a plan cannot be made.
 #[derive(Debug, Error, Diagnostic)]
 pub enum PlanError {
-    /// Required slots that nothing fills.
-    #[error("{} of the layout's required slots are empty:\n{}", gaps.len(), gap::list(gaps))]
+    /// Required slots that nothing fills, and records that are not complete.
+    #[error("{}:\n{}", gap::count(gaps), gap::list(gaps))]
     #[diagnostic(help(
-        "fill each slot in dhfpack.toml as shown, or build with --draft to see the archive with its gaps"
+        "fill each as shown, or build with --draft to see the archive with its gaps"
     ))]
     Gaps {
         /// All of them.
@@ -163,8 +166,9 @@ impl Plan {
     /// Resolves a configuration, read from `text`, against its layout and the files found in each
     /// place.
     ///
-    /// `submodules` are those of the release's tree; each commit of them gets one bundle. `base` is the folder of the configuration in its repository, empty for the root. With
-    /// `draft`, empty required slots are gaps of the plan instead of an error.
+    /// `submodules` are those of the release's tree; each commit of them gets one bundle. `base` is
+    /// the folder of the configuration in its repository, empty for the root. Empty required slots
+    /// are gaps of the plan; see [`Plan::refuse_gaps`].
     pub fn resolve(
         config: &Config,
         text: &TomlText,
@@ -172,7 +176,6 @@ impl Plan {
         base: &str,
         places: &BTreeMap<Place, Vec<Found>>,
         submodules: &[Pinned],
-        draft: bool,
     ) -> Result<Self, PlanError> {
         check::slots(config, text, layout)?;
         let mut documents = documents::Collector::new(places, base);
@@ -187,7 +190,8 @@ impl Plan {
             let fill = match fill {
                 Some(fill) => fill,
                 None if count > 0 => Filled::Files(count),
-                None if slot.required => {
+                // The archive that an addendum amends has the rest.
+                None if slot.required && config.release.amends.is_none() => {
                     gaps.push(Gap::of(slot));
                     let text = Content::Note(gap::missing_text(slot));
                     add(slot, "Missing.txt", text, &mut items, &mut documents);
@@ -203,9 +207,6 @@ impl Plan {
             });
         }
         items.extend(documents.finish(&items)?);
-        if !gaps.is_empty() && !draft {
-            return Err(PlanError::Gaps { gaps });
-        }
         items.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(Self {
             name: config.archive_name(),
@@ -214,6 +215,15 @@ impl Plan {
             gaps,
             environment: Environment::default(),
         })
+    }
+
+    /// Fails with [`PlanError::Gaps`] if there is any: only a draft may have some.
+    pub fn refuse_gaps(&self) -> Result<(), PlanError> {
+        if self.gaps.is_empty() {
+            return Ok(());
+        }
+        let gaps = self.gaps.clone();
+        Err(PlanError::Gaps { gaps })
     }
 
     /// Says of each slot how many files it holds now that they are there: an image is several.
@@ -240,7 +250,7 @@ fn fill_slot(
     documents: &mut documents::Collector<'_>,
 ) -> Option<Filled> {
     let mut add = |name: &str, content| add(slot, name, content, items, documents);
-    if slot.fill.contains(&Fill::Git) {
+    if slot.fill.contains(&Fill::Git) && config.release.amends.is_none() {
         add("repository.bundle", Content::Bundle);
         add("source-tree.tar.gz", Content::SourceTree);
         for pinned in pinned::distinct(submodules) {

@@ -1,28 +1,40 @@
-//! Publishing: a sealed archive, verified, into a store.
-
-use std::collections::BTreeMap;
-use std::io;
+//! Publishing: a sealed archive, verified, into a store, with what belongs to it.
 
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::archive::{ArchiveError, Entry, Records, Tree};
-use crate::digest::Sha256;
-use crate::finding::{Class, Finding};
-use crate::manifest::{self, Manifest};
-use crate::monitor::Monitor;
-use crate::path::ArchivePath;
-use crate::store::{Store, StoreError};
-use crate::verify::{self, Policy, VerifyError};
+use crate::archive::ArchiveError;
+use crate::catalogue::SiblingError;
+use crate::finding::Finding;
+use crate::manifest::ManifestError;
+use crate::store::StoreError;
+use crate::verify::VerifyError;
 
+pub mod dhf;
 mod exchange;
 mod git_file;
+mod parallel;
+pub mod receipt;
 pub mod registry;
+pub mod retention;
+mod run;
+pub mod service_manual;
+mod signatures;
+mod source;
+mod status;
+mod step;
 mod upload;
 
 pub use exchange::{GrowingDocument, InStore, exchange};
 pub use git_file::GitFile;
-pub use upload::{Opener, Published, ReadBack, StoreFile, upload};
+pub use receipt::Receipt;
+pub use retention::{Confirmation, RetentionError};
+pub use run::{Order, Outcome, Plan, plan, publish};
+pub use signatures::Standing;
+pub use source::Source;
+pub use status::{Progress, status};
+pub use step::{Report, State, Step};
+pub use upload::{Opener, Published, ReadBack, StoreFile, Stored, upload};
 
 /// Why an archive cannot be published.
 #[derive(Debug, Error, Diagnostic)]
@@ -38,110 +50,69 @@ pub enum PublishError {
     /// The archive is not what was sealed.
     #[error(
         "the archive is not what was sealed, and was not published:\n{}",
-        list(findings)
+        source::lines(findings)
     )]
     #[diagnostic(help("publish an intact copy; `dhfpack verify` shows the whole verdict"))]
     Damaged {
         /// What is wrong with it.
         findings: Vec<Finding>,
     },
+    /// The signatures here and those in the store do not belong together. Nothing was written.
+    #[error(
+        "with the signatures in the store, those of the archive would not verify:\n{}",
+        source::lines(findings)
+    )]
+    #[diagnostic(help(
+        "the archive was signed here without the statements that the store holds: fetch the \
+         archive from the store and sign that"
+    ))]
+    Signatures {
+        /// What would be wrong.
+        findings: Vec<Finding>,
+    },
+    /// Half of a statement is in the store, and not of the one here. Nothing was written.
+    #[error("the store holds `{path}` with other bytes, and no valid statement of that signer")]
+    #[diagnostic(help(
+        "publishing broke off between a signature and its statement: run it again from the \
+         machine where it broke off, or remove that object from the store and run again"
+    ))]
+    SignatureTaken {
+        /// The file's path in the archive.
+        path: String,
+    },
+    /// The configuration that the archive holds cannot be understood.
+    #[error("{} of the archive cannot be understood", crate::plan::own::RESOLVED)]
+    #[diagnostic(help(
+        "it was written by another version: use the one that the builder's statement names, or a \
+         newer one"
+    ))]
+    Config(#[source] serde_json::Error),
+    /// The manifest in the store cannot be understood.
+    #[error("{place} cannot be understood")]
+    #[diagnostic(help("`dhfpack verify` shows what is wrong with the archive"))]
+    Manifest {
+        /// The manifest.
+        place: String,
+        /// Why.
+        source: ManifestError,
+    },
+    /// Nothing, or no whole archive, is at the place named.
+    #[error("there is no archive at {place}")]
+    #[diagnostic(help("name the archive, as in s3://BUCKET/PREFIX/PRODUCT-VERSION"))]
+    NoArchive {
+        /// Where it should be.
+        place: String,
+    },
     /// Copying failed.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Store(#[from] StoreError),
-}
-
-fn list(findings: &[Finding]) -> String {
-    let lines: Vec<String> = findings
-        .iter()
-        .map(|finding| format!("  {finding}"))
-        .collect();
-    lines.join("\n")
-}
-
-/// Copies the archive into `store`, under its own name. A pending archive may be published, and
-/// stays pending; a damaged one or a draft may not.
-pub fn publish(
-    tree: &dyn Tree,
-    store: &dyn Store,
-    read_back: ReadBack,
-    jobs: usize,
-    monitor: &dyn Monitor,
-) -> Result<Published, PublishError> {
-    let policy = Policy::integrity(jiff::Timestamp::now());
-    let verdict = verify::verify(tree, &policy, jobs, monitor)?;
-    if verdict.has(Class::Integrity) {
-        let findings = verdict.findings().iter();
-        return Err(PublishError::Damaged {
-            findings: findings
-                .filter(|finding| finding.code.class() == Class::Integrity)
-                .cloned()
-                .collect(),
-        });
-    }
-    // What was verified is published: the store compares every byte with it.
-    let (Some(manifest), Some(digest)) = (verdict.unverified_manifest(), verdict.manifest_sha256())
-    else {
-        return Err(PublishError::Damaged {
-            findings: verdict.findings().to_vec(),
-        });
-    };
-    let files = files(&Records::of(tree)?, manifest, digest)?;
-    let entries: BTreeMap<String, Entry> = tree
-        .list()?
-        .entries
-        .into_iter()
-        .map(|entry| (entry.path.clone(), entry))
-        .collect();
-    let open = |path: &ArchivePath| {
-        let entry = entries.get(path.as_str());
-        let entry = entry.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        tree.open(entry).map_err(io::Error::other)
-    };
-    Ok(upload(
-        store,
-        &manifest.name,
-        &files,
-        &open,
-        read_back,
-        monitor,
-    )?)
-}
-
-/// Every file of the archive: those that the manifest lists, and those about it.
-fn files(
-    records: &Records<'_>,
-    manifest: &Manifest,
-    digest: Sha256,
-) -> Result<Vec<StoreFile>, ArchiveError> {
-    let mut files: Vec<StoreFile> = manifest
-        .files
-        .iter()
-        .map(|file| StoreFile {
-            path: file.path.clone(),
-            size: file.size,
-            sha256: file.sha256,
-        })
-        .collect();
-    let mut about = vec![(manifest::SUMS.to_owned(), records.read(manifest::SUMS)?)];
-    for (name, bytes) in records.signatures()? {
-        about.push((format!("{}/{name}", manifest::SIGNATURES), bytes));
-    }
-    about.push((
-        manifest::MANIFEST.to_owned(),
-        records.read(manifest::MANIFEST)?,
-    ));
-    for (path, bytes) in about {
-        let sha256 = if path == manifest::MANIFEST {
-            digest
-        } else {
-            Sha256::of(&bytes)
-        };
-        files.push(StoreFile {
-            path: path.parse()?,
-            size: bytes.len() as u64,
-            sha256,
-        });
-    }
-    Ok(files)
+    /// Locking failed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Retention(#[from] RetentionError),
+    /// It does not fit to an archive that it amends or supersedes.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Sibling(#[from] SiblingError),
 }

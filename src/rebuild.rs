@@ -74,6 +74,8 @@ pub fn rebuild(
         repository: repository.to_path_buf(),
         tag: Some(archived.release.tag.clone()),
         records: None,
+        amends: None,
+        earlier: None,
         locations,
         draft: archived.draft,
         jobs,

@@ -136,14 +136,13 @@ pub fn restore(
     let listed = Listed::of(tree, manifest)?;
     let task = Task::begin(monitor, "restore", None, Unit::Bytes);
     let mut restored = Restored::default();
-    source::restore(
-        &listed,
-        manifest,
-        scratch.path(),
-        &task,
-        monitor,
-        &mut restored,
-    )?;
+    if manifest.amends.is_some() {
+        let note = "no source code was restored: the archive that this one amends has it";
+        restored.notes.push(note.to_owned());
+    } else {
+        let scratch = scratch.path();
+        source::restore(&listed, manifest, scratch, &task, monitor, &mut restored)?;
+    }
     images::restore(&listed, manifest, engine, &task, &mut restored)?;
     drop(task);
     // Removed here, so that a failure to do so is heard of.

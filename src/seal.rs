@@ -7,14 +7,16 @@ use miette::Diagnostic;
 use serde::Serialize;
 use thiserror::Error;
 
+use self::header::Header;
 use crate::archive::{ArchiveError, Staging};
 use crate::config::{Config, Meaning, ResolvedConfig};
 use crate::digest::Sha256;
 use crate::error::IoError;
 use crate::layout::Layout;
 use crate::manifest::{
-    self, BuildEnvironment, FileEntry, GitSignature, ImageIdentity, LayoutIdentity, LfsIdentity,
-    LockFile, Manifest, Origin, Records, Release, SourceIdentity, SubmoduleIdentity,
+    self, Addendum, BuildEnvironment, FileEntry, GitSignature, ImageIdentity, LayoutIdentity,
+    LfsIdentity, LockFile, Manifest, Origin, Records, Release, RetentionRule, SourceIdentity,
+    SubmoduleIdentity,
 };
 use crate::monitor::Monitor;
 use crate::path::ArchivePath;
@@ -24,6 +26,7 @@ use crate::sign::{self, Occasion, SignError, Signer};
 use crate::source::git::Tag;
 
 mod crosswalk;
+mod header;
 mod page;
 mod verify_md;
 
@@ -73,6 +76,8 @@ pub struct Facts<'a> {
     pub commit_signature: &'a GitSignature,
     /// Each file that says who may sign: its path in the archive, and its text.
     pub trust_files: &'a [(&'static str, String)],
+    /// The text of the service manual's record, as read.
+    pub service_manual: Option<&'a str>,
     /// The records' revision.
     pub records: &'a Records,
     /// What the release was built with.
@@ -175,6 +180,14 @@ pub fn seal(
     for (path, text) in facts.trust_files {
         add(store(staging, path, text.as_bytes(), Origin::Input)?);
     }
+    if let Some(text) = facts.service_manual {
+        add(store(
+            staging,
+            own::SERVICE_MANUAL,
+            text.as_bytes(),
+            Origin::Input,
+        )?);
+    }
     add(generated(
         staging,
         own::RESOLVED,
@@ -248,6 +261,7 @@ fn begin_manifest(
     images: Vec<ImageIdentity>,
 ) -> Manifest {
     let config = facts.config();
+    let amends = config.release.amends.as_ref();
     Manifest {
         format: manifest::FORMAT,
         name: facts.plan.name.clone(),
@@ -280,46 +294,20 @@ fn begin_manifest(
         },
         images,
         build_environment: facts.build_environment.cloned(),
+        retention: config.retention.as_ref().map(RetentionRule::of),
         slots: facts.plan.slots.clone(),
-        amends: None,
+        amends: amends.map(|amends| amends.manifest),
+        addendum: amends.map(|amends| Addendum {
+            number: amends.number,
+            reason: amends.reason.clone(),
+        }),
         predecessor: config.release.predecessor,
-        supersedes: config.release.supersedes.clone(),
+        // An addendum to a revision takes nobody's place.
+        supersedes: match amends {
+            Some(_) => None,
+            None => config.release.supersedes.clone(),
+        },
         files,
-    }
-}
-
-/// The manifest without its files: what `release.json` says.
-#[derive(Serialize)]
-struct Header<'a> {
-    name: &'a str,
-    draft: bool,
-    product: &'a crate::config::Product,
-    markets: &'a [crate::config::Market],
-    release: &'a Release,
-    records: &'a Records,
-    layout: &'a LayoutIdentity,
-    source: &'a SourceIdentity,
-    images: &'a [ImageIdentity],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    build_environment: Option<&'a BuildEnvironment>,
-    slots: &'a [manifest::SlotRecord],
-}
-
-impl<'a> Header<'a> {
-    fn of(manifest: &'a Manifest) -> Self {
-        Self {
-            name: &manifest.name,
-            draft: manifest.draft,
-            product: &manifest.product,
-            markets: &manifest.markets,
-            release: &manifest.release,
-            records: &manifest.records,
-            layout: &manifest.layout,
-            source: &manifest.source,
-            images: &manifest.images,
-            build_environment: manifest.build_environment.as_ref(),
-            slots: &manifest.slots,
-        }
     }
 }
 

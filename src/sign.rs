@@ -34,7 +34,7 @@ pub use generate::{Generated, generate};
 #[cfg(feature = "native")]
 pub use key::Signer;
 #[cfg(feature = "native")]
-pub use prepare::{NewStatement, Occasion, already_signed, prepare};
+pub use prepare::{NewStatement, Occasion, already_signed, complete, prepare};
 pub use roles::{missing_roles, released_at};
 pub use statement::{Digests, Earlier, Predicate, Statement, StatementError, Subject, Tool};
 pub use trust::{Distrust, Trust};

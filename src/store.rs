@@ -8,14 +8,20 @@ use std::io::Read;
 use std::path::PathBuf;
 
 pub use self::address::{Address, AddressError, Remote, Service};
+pub use self::dropbox::DropboxLogin;
+use self::dropbox::DropboxStore;
 pub use self::error::StoreError;
 pub use self::object_lock::{Locks, ObjectLock, Retention};
 use crate::monitor::Monitor;
 
 mod address;
+mod attempts;
+mod dropbox;
 mod error;
+mod http;
 mod local;
 mod object_lock;
+mod remote;
 
 /// A place that keeps objects under paths. Several threads may use it at once.
 pub trait Store: Send + Sync {
@@ -137,19 +143,24 @@ pub enum Swapped {
 pub struct Access {
     /// Certificates of authorities to trust besides those of the system, in PEM.
     pub authorities: Option<PathBuf>,
+    /// The login at Dropbox.
+    pub dropbox: Option<DropboxLogin>,
 }
 
 /// Opens the store at `address`.
 pub fn open<'m>(
     address: &Address,
-    _access: &Access,
+    access: &Access,
     monitor: &'m dyn Monitor,
 ) -> Result<Box<dyn Store + 'm>, StoreError> {
     match address {
         Address::Folder(path) => Ok(Box::new(local::LocalStore::new(path, monitor))),
-        Address::Remote(remote) => Err(StoreError::Refused {
-            url: remote.to_string(),
-            reason: "this service is not enabled",
-        }),
+        Address::Remote(remote) if remote.service == Service::Dropbox => {
+            Ok(Box::new(DropboxStore::open(remote, access, monitor)?))
+        }
+        Address::Remote(remote) => {
+            let store = remote::RemoteStore::open(remote, access, monitor)?;
+            Ok(Box::new(store))
+        }
     }
 }

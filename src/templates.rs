@@ -7,6 +7,10 @@
 pub const TEMPLATES: &[(&str, &str)] = &[
     ("dhfpack.toml", include_str!("templates/dhfpack.toml")),
     (
+        "service-manual-entry.toml",
+        include_str!("templates/service-manual-entry.toml"),
+    ),
+    (
         "docs/acceptance-criteria.md",
         include_str!("templates/acceptance-criteria.md"),
     ),
@@ -68,6 +72,8 @@ mod tests {
         let (explanation, slots) = text().split_once(DIVIDER).unwrap();
         let config = parse(with_options(explanation));
         assert!(config.release.supersedes.is_some());
+        let record = config.service_manual.unwrap().record;
+        assert!(TEMPLATES.iter().any(|(path, _)| *path == record));
         assert!(config.slots.iter().any(|slot| slot.reference.is_some()));
         assert!(
             config
@@ -149,7 +155,7 @@ mod tests {
             .flat_map(|slot| &slot.files)
             .filter_map(|glob| glob.strip_suffix('*'))
             .collect();
-        for (path, _) in TEMPLATES.iter().filter(|(path, _)| *path != FILE_NAME) {
+        for (path, _) in TEMPLATES.iter().filter(|(path, _)| path.ends_with(".md")) {
             let found = starts.iter().filter(|start| path.starts_with(*start));
             assert_eq!(found.count(), 1, "{path}");
         }
@@ -157,7 +163,7 @@ mod tests {
 
     #[test]
     fn every_record_marks_what_is_to_be_edited_and_has_the_fields_of_a_controlled_document() {
-        for (path, text) in TEMPLATES.iter().filter(|(path, _)| *path != FILE_NAME) {
+        for (path, text) in TEMPLATES.iter().filter(|(path, _)| path.ends_with(".md")) {
             for field in [
                 "Document",
                 "Revision",

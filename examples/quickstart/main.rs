@@ -22,7 +22,7 @@ use dhfpack::config::Meaning;
 use dhfpack::error::IoContext;
 use dhfpack::layout::RELEASE_BUILDER;
 use dhfpack::monitor::Silent;
-use dhfpack::publish::{ReadBack, publish};
+use dhfpack::publish::{self, Confirmation, Order, ReadBack, Source};
 use dhfpack::seal::Signing;
 use dhfpack::sign::{self, Signer, Trust};
 use dhfpack::store::{self, Access, Address};
@@ -89,13 +89,23 @@ fn run(folder: &Path, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
 
     // Verify, as an auditor does who was given the four certificates.
     let tree = archive::open(&built.path)?;
-    let verdict = verify::verify(&*tree, &policy(&place)?, jobs(), &Silent)?;
+    let policy = policy(&place)?;
+    let verdict = verify::verify(&*tree, &policy, jobs(), &Silent)?;
     require_pass(&verdict)?;
 
-    // Publish: a copy in a store, read back.
+    // Publish: a copy in a store, read back, with a receipt beside it.
     let store = store::open(&Address::Folder(place.store()), &Access::default(), &Silent)?;
-    let published = publish(&*tree, &*store, ReadBack::default(), jobs(), &Silent)?;
+    let order = Order {
+        store: &*store,
+        policy: &policy,
+        read_back: ReadBack::default(),
+        confirmation: Confirmation::Missing,
+        only_files: false,
+    };
+    let source = Source::verify(&*tree, jobs(), &Silent)?;
+    let published = publish::publish(&source, order, &Silent)?;
     writeln!(out, "published {}", published.location)?;
+    writeln!(out, "receipt   {}", published.receipt.path)?;
 
     print::tree(out, &built.path)?;
     print::verdict(out, &verdict)?;
@@ -131,6 +141,8 @@ fn build(
         images.insert("install".to_owned(), place.image_source());
     }
     let request = Request {
+        amends: None,
+        earlier: None,
         repository: product.root.clone(),
         config: ConfigSource::Repository,
         tag: Some(product.tag.clone()),

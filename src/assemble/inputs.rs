@@ -8,11 +8,13 @@ use super::configuration::{self, Configuration, read_text};
 use super::environment;
 use super::links::report_links;
 use super::overrides;
+use super::service_manual::{self, ServiceManual};
 use super::signatures::{self, Signatures};
 use super::whole;
 use super::{BuildError, ConfigSource, Request};
 use crate::config::{Config, ResolvedConfig, SOURCE};
 use crate::layout::{self, Fill, Layout};
+use crate::lineage::{self, Identity, LineageError, Relation};
 use crate::manifest::Records;
 use crate::monitor::Monitor;
 use crate::plan::{Pinned, Place, Plan};
@@ -36,6 +38,7 @@ pub(super) struct Inputs {
     pub(super) config_text: TomlText,
     pub(super) layout: Layout,
     pub(super) layout_text: String,
+    pub(super) service_manual: Option<ServiceManual>,
     /// The configuration's folder in the checkout, from which relative locations count.
     pub(super) folder: PathBuf,
     others: BTreeMap<String, (Mirror, String)>,
@@ -69,7 +72,9 @@ impl Inputs {
         let tagged = source_mirror.as_ref().unwrap_or(&mirror);
         let tag = tagged.tag(&read.tag)?;
         tagged.require_same_tag(&tag)?;
+        require_same_release(request, &read.config, &tag)?;
         let (layout, layout_text) = read_layout(request, &mirror, &read)?;
+        let service_manual = service_manual::read(&mirror, &read)?;
         let signatures = signatures::judge(tagged, &mirror, &tag, &read, monitor)?;
         let submodules = if layout
             .slots
@@ -95,6 +100,7 @@ impl Inputs {
             config_text: read.text,
             layout,
             layout_text,
+            service_manual,
             resolved: ResolvedConfig {
                 base: read.base,
                 config: read.config,
@@ -152,8 +158,12 @@ impl Inputs {
             &self.resolved.base,
             &places,
             &self.pinned(),
-            draft,
         )?;
+        plan.gaps
+            .extend(self.service_manual.as_ref().and_then(ServiceManual::gap));
+        if !draft {
+            plan.refuse_gaps()?;
+        }
         environment::plan(self, &mut plan)?;
         Ok(plan)
     }
@@ -169,6 +179,37 @@ impl Inputs {
     pub(super) fn config(&self) -> &Config {
         &self.resolved.config
     }
+}
+
+/// Fails unless the earlier archive, where one is given, is what this one names, and of the same
+/// tag.
+fn require_same_release(request: &Request, config: &Config, tag: &Tag) -> Result<(), LineageError> {
+    let Some((earlier, digest)) = request.earlier.as_deref() else {
+        return Ok(());
+    };
+    let release = &config.release;
+    let superseded = release.supersedes.as_ref().map(|named| named.manifest);
+    let (relation, named) = match (&release.amends, superseded) {
+        (Some(amends), _) => (Relation::Amends, amends.manifest),
+        (None, Some(superseded)) => (Relation::Supersedes, superseded),
+        (None, None) => return Err(LineageError::NoneNamed),
+    };
+    if named != *digest {
+        return Err(LineageError::Other {
+            name: earlier.name.clone(),
+            found: *digest,
+            relation,
+            expected: named,
+        });
+    }
+    let identity = Identity {
+        product: &config.product.id,
+        version: &release.version,
+        tag: &tag.name,
+        tag_object: &tag.object,
+        commit: &tag.commit,
+    };
+    lineage::check(&identity, relation, earlier)
 }
 
 fn read_layout(

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::{BuildError, ConfigSource, Request};
-use crate::config::{Config, SOURCE};
+use super::{AmendsOption, BuildError, ConfigSource, Request};
+use crate::config::{Amended, Config, SOURCE};
 use crate::source::image::ImageSource;
 
 /// Takes the command line's names into the configuration, as far as they are content: a path of
@@ -25,12 +25,31 @@ pub(super) fn apply(request: &Request, config: &mut Config) -> Result<(), BuildE
     if let Some(rev) = &request.records {
         config.records.rev = Some(rev.clone());
     }
+    if let Some(option) = &request.amends {
+        config.release.amends = Some(amended(option, config.release.amends.take())?);
+    }
     for image in &mut config.images {
         if let Some(source) = locations.images.get(&image.name) {
             image.source = without_folder(source);
         }
     }
     Ok(())
+}
+
+/// What the command line says of an addendum, and what it leaves to the configuration.
+fn amended(option: &AmendsOption, configured: Option<Amended>) -> Result<Amended, BuildError> {
+    let (number, reason) = match configured {
+        Some(configured) => (Some(configured.number), Some(configured.reason)),
+        None => (None, None),
+    };
+    let reason = option.reason.clone().or(reason);
+    Ok(Amended {
+        manifest: option.manifest,
+        number: option.number.or(number).unwrap_or(1),
+        reason: reason
+            .filter(|reason| !reason.trim().is_empty())
+            .ok_or(BuildError::NoReason)?,
+    })
 }
 
 /// Fails on a name given that the configuration does not know.

@@ -4,9 +4,11 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use dhfpack::archive::Form;
-use dhfpack::assemble::{self, BuildError, Built, ConfigSource, Request};
+use dhfpack::archive::{Form, Records};
+use dhfpack::assemble::{self, AmendsOption, BuildError, Built, ConfigSource, Request};
 use dhfpack::config::Meaning;
+use dhfpack::digest::Sha256;
+use dhfpack::manifest::Manifest;
 use dhfpack::monitor::Monitor;
 use dhfpack::plan::{Content, Plan};
 use dhfpack::seal::Signing;
@@ -16,7 +18,7 @@ use crate::cli::error::{CliError, Kind};
 use crate::cli::jobs::Jobs;
 use crate::cli::named::Sources;
 use crate::cli::signer::{SignerArgs, SignerError};
-use crate::cli::{meaning, output};
+use crate::cli::{meaning, output, stores};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,7 +31,10 @@ Examples:
   dhfpack build --image install=oci:ci/image.tar --folder evidence=ci/reports
       content that a CI job has made
   dhfpack build --key ci.key.pem --certificate ci.pem --format zip
-      sealed by the builder's key, delivered as one file";
+      sealed by the builder's key, delivered as one file
+  dhfpack build --config addendum.toml --of pump-2.4.0 --reason \"The French manual was missing\" \\
+    --amends 2fd4e1c67a2d28fced849ee1bb76e7391b93eb122fd4e1c67a2d28fced849ee1
+      an addendum, with what addendum.toml names";
 
 /// Build a release archive from a tag, an image and documents
 ///
@@ -53,6 +58,8 @@ pub(crate) struct Args {
     /// The revision at which configuration and documents are read [default: the tag]
     #[arg(long, value_name = "REV")]
     records: Option<String>,
+    #[command(flatten)]
+    follows: Follows,
     /// The folder in which the archive is made
     #[arg(
         long,
@@ -93,6 +100,49 @@ pub(crate) struct Args {
     meaning: Option<Meaning>,
 }
 
+/// An earlier archive of the same version.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Addenda and revisions")]
+struct Follows {
+    /// Make an addendum to the archive with this manifest digest; it holds what the configuration
+    /// names, and no source code
+    #[arg(long, value_name = "MANIFEST_SHA256")]
+    amends: Option<Sha256>,
+    /// Which addendum to it this is [default: as configured, or 1]
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "amends",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    addendum: Option<u32>,
+    /// Why the addendum is made [default: as configured]
+    #[arg(long, value_name = "TEXT", requires = "amends")]
+    reason: Option<String>,
+    /// The archive that is amended, or superseded by a revision: a tag that has moved since is an
+    /// error
+    #[arg(long, value_name = "ARCHIVE")]
+    of: Option<PathBuf>,
+}
+
+impl Follows {
+    fn amends(&self) -> Option<AmendsOption> {
+        self.amends.map(|manifest| AmendsOption {
+            manifest,
+            number: self.addendum,
+            reason: self.reason.clone(),
+        })
+    }
+
+    fn earlier(&self, monitor: &dyn Monitor) -> Result<Option<Box<(Manifest, Sha256)>>, CliError> {
+        let Some(archive) = &self.of else {
+            return Ok(None);
+        };
+        let tree = stores::archive(archive, monitor)?;
+        Ok(Some(Box::new(Records::of(&*tree)?.manifest()?)))
+    }
+}
+
 /// The form of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -123,6 +173,8 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
         },
         tag: args.tag.clone(),
         records: args.records.clone(),
+        amends: args.follows.amends(),
+        earlier: args.follows.earlier(monitor)?,
         locations: args.sources.locations()?,
         draft: args.draft,
         jobs: args.jobs.count(),
@@ -239,7 +291,8 @@ impl From<BuildError> for CliError {
             | BuildError::TagIsNotVersion { .. }
             | BuildError::BadLayout { .. }
             | BuildError::TrustFile { .. }
-            | BuildError::UnknownName { .. } => Kind::Usage,
+            | BuildError::UnknownName { .. }
+            | BuildError::NoReason => Kind::Usage,
             _ => Kind::Failed,
         };
         Self::new(kind, error)

@@ -85,6 +85,6 @@ fn login() -> Result<Option<Login>, LoginError> {
 }
 
 /// A variable that is set to something; CI systems set empty ones.
-fn variable(name: &str) -> Option<OsString> {
+pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }

@@ -7,7 +7,7 @@ use dhfpack::archive::{self, Form, Records, StagedFile};
 use dhfpack::monitor::Monitor;
 
 use crate::cli::error::CliError;
-use crate::cli::output;
+use crate::cli::{output, stores};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,7 +21,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The archive: a folder, a zip or a tar
+    /// The archive: a folder, a zip, a tar, or its URL in a store
     archive: PathBuf,
     /// The kind of file
     #[arg(long = "as", value_enum, value_name = "FORMAT")]
@@ -41,7 +41,7 @@ enum Container {
 }
 
 pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
-    let tree = archive::open(&args.archive)?;
+    let tree = stores::archive(&args.archive, monitor)?;
     let (manifest, _) = Records::of(&*tree)?.manifest()?;
     let form = match args.container {
         Container::Zip => Form::Zip,

@@ -1,112 +1,192 @@
 //! `dhfpack publish`.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
-use dhfpack::archive;
-use dhfpack::config::{Config, FILE_NAME};
-use dhfpack::error::IoContext;
 use dhfpack::monitor::Monitor;
-use dhfpack::publish::{self, PublishError, ReadBack};
-use dhfpack::store::{self, Address};
-use dhfpack::toml_file::TomlText;
-use miette::Diagnostic;
-use serde_json::json;
-use thiserror::Error;
+use dhfpack::publish::{
+    self, Confirmation, Order, Outcome, Plan, PublishError, ReadBack, Report, RetentionError,
+    Source,
+};
+use serde_json::{Value, json};
 
 use crate::cli::error::{CliError, Kind};
 use crate::cli::jobs::Jobs;
+use crate::cli::target::Target;
+use crate::cli::trust::TrustArgs;
 use crate::cli::{output, stores};
 
 const EXAMPLES: &str = "\
 Examples:
   dhfpack publish pump-2.4.0
-      into the store that dhfpack.toml names
-  dhfpack publish pump-2.4.0 --to /mnt/dhf/pump
-  dhfpack publish pump-2.4.0.zip --to /mnt/dhf/pump --json";
+      into the store that dhfpack.toml names, as pending
+  dhfpack publish pump-2.4.0 --to s3://dhf-archives/pump --dry-run
+      what would be copied and locked, and until when
+  dhfpack publish pump-2.4.0 --to /mnt/dhf/pump --trust qms-ca.pem
+      as released, once everyone required has signed
+  dhfpack publish pump-2.4.0.zip --to /mnt/dhf/pump --yes --json";
 
-/// Copy an archive into a store, and verify the copy
+/// Publish an archive: copy it into a store, lock it there, and write a receipt
 ///
-/// Nothing in the store is ever replaced: what is there with the same bytes is skipped, so that a
-/// run that broke off is resumed by running it again; other bytes are an error. The manifest
-/// comes last: without it a copy is not complete.
+/// Does what the archive's configuration asks for, in one run: its files, signatures and manifest
+/// into the store, locks on them, and a receipt beside them. Everything that can be checked is
+/// checked before the first write. Nothing in the store is ever replaced: what is there with the
+/// same bytes is skipped, so that a run that broke off is resumed by running it again; other bytes
+/// are an error. The manifest comes last: without it a copy is not complete.
+///
+/// An archive is published as pending, until everyone required has signed by certificates that
+/// `--trust` leads to: then run it again, and nothing that is there is touched.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The archive: a folder, a zip or a tar
     archive: PathBuf,
-    /// The store, as a folder or a URL [default: `storage.to` of the dhfpack.toml in the current
-    /// folder or above it]
-    #[arg(long, value_name = "STORE", env = "DHFPACK_STORE")]
-    to: Option<String>,
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    trust: TrustArgs,
+    #[command(flatten)]
+    copying: Copying,
+    /// Print what would be written and locked, and until when; write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Confirm locks in compliance mode, which nobody can lift or shorten
+    #[arg(long)]
+    yes: bool,
+}
+
+/// How files are copied, and the result is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Copying {
     /// Download all files again and compare them, not only those under 64 MiB
     #[arg(long)]
-    read_back: bool,
+    pub(crate) read_back: bool,
     #[command(flatten)]
-    jobs: Jobs,
+    pub(crate) jobs: Jobs,
     /// Print the result as JSON
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
+}
+
+impl Copying {
+    pub(crate) fn read_back(&self) -> ReadBack {
+        match self.read_back {
+            true => ReadBack::All,
+            false => ReadBack::default(),
+        }
+    }
 }
 
 pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
-    let to = match &args.to {
-        Some(to) => stores::address(to)?,
-        None => configured()?,
+    let policy = args.trust.policy()?;
+    let store = args.target.open(monitor)?;
+    let tree = stores::archive(&args.archive, monitor)?;
+    let source = Source::verify(&*tree, args.copying.jobs.count(), monitor)?;
+    let order = Order {
+        store: &*store,
+        policy: &policy,
+        read_back: args.copying.read_back(),
+        // A dry run shows what would have to be confirmed.
+        confirmation: match args.yes || args.dry_run {
+            true => Confirmation::Given,
+            false => Confirmation::Missing,
+        },
+        only_files: false,
     };
-    let tree = archive::open(&args.archive)?;
-    let read_back = if args.read_back {
-        ReadBack::All
-    } else {
-        ReadBack::default()
-    };
-    let store = store::open(&to, &stores::access(), monitor)?;
-    let published = publish::publish(&*tree, &*store, read_back, args.jobs.count(), monitor)?;
-    let location = published.location.to_string();
-    if args.json {
+    if args.dry_run {
+        let plan = publish::plan(&source, order, monitor)?;
+        return print_plan(&plan, &source, args.copying.json);
+    }
+    let outcome = publish::publish(&source, order, monitor)?;
+    print_outcome(&outcome, &source, args.copying.json)
+}
+
+fn print_plan(plan: &Plan<'_>, source: &Source<'_>, json: bool) -> Result<(), CliError> {
+    let (location, steps) = (plan.location().to_string(), plan.steps());
+    if json {
+        let files = plan.missing().iter();
+        let files: Vec<Value> = files
+            .map(|file| json!({ "path": file.path, "size": file.size, "sha256": file.sha256 }))
+            .collect();
         return output::json(&json!({
+            "dry_run": true,
             "location": location,
-            "copied": published.copied,
-            "skipped": published.skipped,
+            "manifest_sha256": source.digest(),
+            "status": status_name(plan.standing().is_released()),
+            "released_at": plan.standing().released_at,
+            "files": files,
+            "steps": steps,
         }));
     }
-    output::text(&format!(
-        "published {location}\nfiles     {} copied and read back, {} there already\n",
-        published.copied, published.skipped
-    ))
-}
-
-/// The store that the nearest configuration names; a relative path counts from its folder.
-fn configured() -> Result<Address, CliError> {
-    let here = std::env::current_dir().at("find", ".")?;
-    for folder in here.ancestors() {
-        let file = folder.join(FILE_NAME);
-        if !file.is_file() {
-            continue;
-        }
-        let text = TomlText {
-            name: file.display().to_string(),
-            text: std::fs::read_to_string(&file).at("read", &file)?,
-        };
-        return match Config::parse(&text)?.storage.to {
-            Some(to) => stores::address_from(&to, folder),
-            None => Err(CliError::new(Kind::Usage, NoStore)),
-        };
+    let mut text = format!("would publish {location}\n");
+    for file in plan.missing() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "copy      {} ({} bytes)", file.path, file.size);
     }
-    Err(CliError::new(Kind::Usage, NoStore))
+    text.push_str(&lines(&steps));
+    output::text(&text)
 }
 
-/// Nothing says where to publish.
-#[derive(Debug, Error, Diagnostic)]
-#[error("no store is named")]
-#[diagnostic(help(
-    "give --to STORE, set DHFPACK_STORE, or add `to` under [storage] in dhfpack.toml"
-))]
-struct NoStore;
+/// Prints what a run did.
+pub(crate) fn print_outcome(
+    outcome: &Outcome,
+    source: &Source<'_>,
+    json: bool,
+) -> Result<(), CliError> {
+    let location = outcome.location.to_string();
+    if json {
+        return output::json(&json!({
+            "location": location,
+            "manifest_sha256": source.digest(),
+            "status": status_name(outcome.standing.is_released()),
+            "released_at": outcome.standing.released_at,
+            "copied": outcome.copied,
+            "skipped": outcome.skipped,
+            "kept_statements": outcome.left_out,
+            "steps": outcome.steps,
+            "receipt": outcome.receipt.path,
+        }));
+    }
+    let mut text = format!("published {location}\nmanifest  {}\n", source.digest());
+    for statement in &outcome.left_out {
+        let _ = writeln!(
+            text,
+            "kept      the store's own {statement}: the same signer, role and meaning"
+        );
+    }
+    text.push_str(&lines(&outcome.steps));
+    if outcome.is_unchanged() {
+        text.push_str("nothing was left to do\n");
+    }
+    output::text(&text)
+}
+
+/// One step a line.
+pub(crate) fn lines(steps: &[Report]) -> String {
+    let lines = steps.iter().map(|step| {
+        let (name, state) = (step.step.name(), step.state.name());
+        // Details quote the archive, and must not fake a line.
+        let detail = step.detail.replace(char::is_control, "?");
+        format!("{name:<10} {state}: {detail}\n")
+    });
+    lines.collect()
+}
+
+/// What an archive is called that is released, or not yet.
+pub(crate) fn status_name(is_released: bool) -> &'static str {
+    match is_released {
+        true => "released",
+        false => "pending",
+    }
+}
 
 impl From<PublishError> for CliError {
     fn from(error: PublishError) -> Self {
-        let kind = match error {
-            PublishError::Damaged { .. } => Kind::Integrity,
+        let kind = match &error {
+            PublishError::Damaged { .. } | PublishError::Signatures { .. } => Kind::Integrity,
+            PublishError::Retention(
+                RetentionError::Unconfirmed { .. } | RetentionError::CannotLock { .. },
+            ) => Kind::Usage,
             _ => Kind::Failed,
         };
         Self::new(kind, error)

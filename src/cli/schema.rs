@@ -2,6 +2,7 @@
 
 use dhfpack::config::Config;
 use dhfpack::layout::Layout;
+use dhfpack::service_manual::EntryRecord;
 use schemars::schema_for;
 
 use crate::cli::error::CliError;
@@ -11,12 +12,13 @@ const EXAMPLES: &str = "\
 Examples:
   dhfpack schema config > dhfpack.schema.json
   dhfpack schema layout > layout.schema.json
+  dhfpack schema service-manual > service-manual-entry.schema.json
 
 An editor with a TOML language server checks the file while it is written if its
 first line names the schema:
   #:schema ./dhfpack.schema.json";
 
-/// Print the JSON Schema of dhfpack.toml or of layout files
+/// Print the JSON Schema of dhfpack.toml, of layout files, or of records for the service manual
 ///
 /// Draft 2020-12. The schema tells names, types and meanings; `dhfpack layout check` and a
 /// dry run of the build check more.
@@ -34,11 +36,14 @@ enum Of {
     Config,
     /// A layout file
     Layout,
+    /// A record for the service manual
+    ServiceManual,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     output::json(&match args.of {
         Of::Config => schema_for!(Config),
         Of::Layout => schema_for!(Layout),
+        Of::ServiceManual => schema_for!(EntryRecord),
     })
 }

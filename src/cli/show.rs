@@ -3,15 +3,17 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use dhfpack::archive::{self, ArchiveError, Records};
+use dhfpack::archive::{ArchiveError, Records};
 use dhfpack::digest::Sha256;
+use dhfpack::lineage;
 use dhfpack::manifest::{self, BuildEnvironment, Filled, Manifest};
+use dhfpack::monitor::Monitor;
 use dhfpack::sign::{self, SignerReport, Trust};
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::cli::error::{CliError, Kind};
-use crate::cli::output;
+use crate::cli::{output, stores};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,15 +26,15 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The archive: a folder, a zip or a tar
+    /// The archive: a folder, a zip, a tar, or its URL in a store
     archive: PathBuf,
     /// Print it as JSON
     #[arg(long)]
     json: bool,
 }
 
-pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-    let tree = archive::open(&args.archive)?;
+pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
+    let tree = stores::archive(&args.archive, monitor)?;
     let records = Records::of(&*tree)?;
     let (manifest, digest) = records.manifest()?;
     let sums = Sha256::of(manifest.sums(&digest).as_bytes());
@@ -84,6 +86,9 @@ fn identity(manifest: &Manifest, digest: &Sha256) -> String {
     row("version", &release.version);
     if release.revision > 0 {
         row("revision", &release.revision.to_string());
+    }
+    for line in lineage::describe(manifest, |_| None) {
+        row("follows", &line);
     }
     if manifest.draft {
         row("draft", "yes: required slots are empty");

@@ -9,7 +9,7 @@ use dhfpack::monitor::Monitor;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::jobs::Jobs;
 use crate::cli::signer::SignerArgs;
-use crate::cli::{meaning, output};
+use crate::cli::{meaning, output, stores};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,16 +17,21 @@ Examples:
     --key jo.key.pem --certificate jo.pem
       authorise the release
   dhfpack sign pump-2.4.0 --role \"Engineering SME\" --meaning review
-      with the key that DHFPACK_KEY and DHFPACK_CERTIFICATE name";
+      with the key that DHFPACK_KEY and DHFPACK_CERTIFICATE name
+  dhfpack sign s3://dhf-archives/pump/pump-2.4.0 --role \"Quality Systems SME\"
+      where it is published: nothing that is there is touched";
 
 /// Sign an archive, in a role and with a meaning
 ///
 /// Adds one signed statement to the archive and changes nothing in it. The archive is verified
 /// first: nobody signs what is not what was sealed. Signing the same again changes nothing.
+///
+/// An archive in a store is read as a whole to be verified; only the statement is written there.
+/// One that lies on a mounted share is signed like any folder.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The archive's folder
+    /// The archive: its folder, or its URL in a store
     archive: PathBuf,
     /// The role in which to sign, as the layout names it
     #[arg(long, value_name = "ROLE")]
@@ -48,14 +53,13 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let signer = args.signer.require()?.load()?;
     let jobs = args.jobs.count();
-    let added = authorise::authorise(
-        &args.archive,
-        &signer,
-        &args.role,
-        args.meaning,
-        jobs,
-        monitor,
-    )?;
+    let (archive, role, meaning) = (&args.archive, &args.role, args.meaning);
+    let added = match stores::named(archive, monitor)? {
+        Some(store) => {
+            authorise::authorise_published(&*store, &signer, role, meaning, jobs, monitor)
+        }
+        None => authorise::authorise(archive, &signer, role, meaning, jobs, monitor),
+    }?;
     output::text(&match added {
         Some(name) => format!("signed    {name}\n"),
         None => "signed already; nothing was changed\n".to_owned(),

@@ -2,23 +2,24 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use dhfpack::archive::Tree;
 use dhfpack::finding::Class;
+use dhfpack::lineage;
 use dhfpack::monitor::Monitor;
 use dhfpack::platform;
 use dhfpack::restore::{self, EngineAt, Proof, RestoreError};
-use dhfpack::sign::{SignerReport, Trust};
-use dhfpack::verify::{self, Policy, Status, Verdict, VerifyError};
-use jiff::Timestamp;
+use dhfpack::sign::SignerReport;
+use dhfpack::verify::{self, Status, Verdict, VerifyError};
 use miette::Diagnostic;
 use serde_json::json;
 use thiserror::Error;
 
 use crate::cli::error::{CliError, Kind};
 use crate::cli::jobs::Jobs;
-use crate::cli::{output, small_file, stores};
+use crate::cli::receipt::ReceiptArgs;
+use crate::cli::trust::TrustArgs;
+use crate::cli::{output, stores};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,6 +31,10 @@ Examples:
       trust one person, in one role
   dhfpack verify pump-2.4.0 --trust ca.pem --require-role \"Release Manager\"
       ask for this role only, instead of those of the built-in layouts
+  dhfpack verify s3://dhf-archives/pump/pump-2.4.0 --trust ca.pem
+      in its store, and against the receipt beside it
+  dhfpack verify pump-2.4.0 --receipt pump-2.4.0.receipt-1.json
+      a copy, against a receipt that was kept
   dhfpack verify pump-2.4.0 --trust ca.pem --restore
       also put source code and images together again, from the archive alone";
 
@@ -38,6 +43,9 @@ Examples:
 /// Every file is hashed and compared with the manifest, nothing else may be there, every
 /// signature is checked, and every required role must have signed with the meaning release.
 /// Without `--trust` the signers stay unknown, and the verdict is not a pass.
+///
+/// A receipt that lies beside the archive in its store is compared as well: every object it lists
+/// is there, with the store's own marks and at least its locks.
 ///
 /// With `--restore`, what is intact is also restored into a temporary folder (in TMPDIR) and
 /// compared with what the manifest records: bundles are cloned and checked out, Git LFS objects
@@ -48,13 +56,8 @@ Examples:
 pub(crate) struct Args {
     /// The archive: a folder, a zip, a tar, or its URL in a store
     archive: PathBuf,
-    /// A certificate to trust, in PEM or DER; with ROLE= in that role only
-    #[arg(long, value_name = "[ROLE=]CERT")]
-    trust: Vec<Trusted>,
-    /// A role that must have signed; may be given several times [default: the roles of the
-    /// built-in layouts, whatever the archive says of its own]
-    #[arg(long = "require-role", value_name = "ROLE")]
-    require_roles: Vec<String>,
+    #[command(flatten)]
+    trust: TrustArgs,
     /// Also prove that the source code and the images can be restored from the archive alone
     #[arg(long)]
     restore: bool,
@@ -63,48 +66,20 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL", requires = "restore")]
     engine: Option<String>,
     #[command(flatten)]
+    receipt: ReceiptArgs,
+    #[command(flatten)]
     jobs: Jobs,
     /// Print the verdict as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// A certificate's file, with the one role in which it is trusted, if it is bound to one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Trusted {
-    role: Option<String>,
-    certificate: PathBuf,
-}
-
-/// Neither `CERT` nor `ROLE=CERT`.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("expected CERT or ROLE=CERT, as in `Quality Systems SME=jo.pem`")]
-pub(crate) struct NotTrusted;
-
-impl FromStr for Trusted {
-    type Err = NotTrusted;
-
-    fn from_str(text: &str) -> Result<Self, NotTrusted> {
-        let (role, certificate) = match text.split_once('=') {
-            // No role has a slash, so this is a path with an equals sign in it.
-            Some((role, _)) if role.contains(['/', '\\']) => (None, text),
-            Some((role, certificate)) => (Some(role), certificate),
-            None => (None, text),
-        };
-        if certificate.is_empty() || role == Some("") {
-            return Err(NotTrusted);
-        }
-        Ok(Self {
-            role: role.map(str::to_owned),
-            certificate: certificate.into(),
-        })
-    }
-}
-
 pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
-    let policy = args.policy()?;
+    let policy = args.trust.policy()?;
     let tree = stores::archive(&args.archive, monitor)?;
     let mut verdict = verify::verify(&*tree, &policy, args.jobs.count(), monitor)?;
+    args.receipt
+        .check(&args.archive, &*tree, &mut verdict, monitor)?;
     let proofs = if args.restore {
         args.restore(&*tree, &mut verdict, monitor)?
     } else {
@@ -163,45 +138,6 @@ impl Args {
         verdict.extend(restored.findings, restored.notes);
         Ok(restored.proofs)
     }
-
-    fn policy(&self) -> Result<Policy, CliError> {
-        let mut trust = Trust::default();
-        for trusted in &self.trust {
-            let bytes = small_file::read(&trusted.certificate)
-                .map_err(|error| CliError::new(Kind::Usage, error))?;
-            trust
-                .add(&bytes, trusted.role.as_deref())
-                .map_err(|source| {
-                    CliError::new(
-                        Kind::Usage,
-                        BadTrust {
-                            path: trusted.certificate.clone(),
-                            source,
-                        },
-                    )
-                })?;
-        }
-        Ok(Policy {
-            trust,
-            required_roles: if self.require_roles.is_empty() {
-                verify::default_roles()
-            } else {
-                self.require_roles.clone()
-            },
-            now: Timestamp::now(),
-        })
-    }
-}
-
-/// A file that holds no certificate.
-#[derive(Debug, Error, Diagnostic)]
-#[error("{} cannot be trusted", path.display())]
-#[diagnostic(help(
-    "give a file with certificates in PEM or DER form, as the manufacturer handed them to you"
-))]
-struct BadTrust {
-    path: PathBuf,
-    source: dhfpack::sign::SignError,
 }
 
 impl From<VerifyError> for CliError {
@@ -216,7 +152,7 @@ impl From<RestoreError> for CliError {
     }
 }
 
-fn to_json(verdict: &Verdict, proofs: &[Proof]) -> serde_json::Value {
+pub(crate) fn to_json(verdict: &Verdict, proofs: &[Proof]) -> serde_json::Value {
     let release = verdict.unverified_manifest().map(|manifest| {
         json!({
             "name": manifest.name,
@@ -225,6 +161,9 @@ fn to_json(verdict: &Verdict, proofs: &[Proof]) -> serde_json::Value {
             "revision": manifest.release.revision,
             "tag": manifest.release.tag,
             "commit": manifest.source.commit,
+            "amends": manifest.amends,
+            "addendum": manifest.addendum,
+            "supersedes": manifest.supersedes,
         })
     });
     json!({
@@ -241,7 +180,7 @@ fn to_json(verdict: &Verdict, proofs: &[Proof]) -> serde_json::Value {
     })
 }
 
-fn to_text(verdict: &Verdict, proofs: &[Proof], archive: &str) -> String {
+pub(crate) fn to_text(verdict: &Verdict, proofs: &[Proof], archive: &str) -> String {
     let mut text = format!("archive   {archive}\n");
     // Writing to a string cannot fail.
     if let Some(manifest) = verdict.unverified_manifest() {
@@ -251,6 +190,10 @@ fn to_text(verdict: &Verdict, proofs: &[Proof], archive: &str) -> String {
             "release   {} {} ({})",
             manifest.product.name, release.version, release.tag
         );
+    }
+    let manifest = verdict.unverified_manifest();
+    for line in manifest.map_or_else(Vec::new, |manifest| lineage::describe(manifest, |_| None)) {
+        let _ = writeln!(text, "follows   {line}");
     }
     if let Some(digest) = verdict.manifest_sha256() {
         let _ = writeln!(text, "manifest  {digest}");
@@ -303,36 +246,4 @@ pub(crate) fn signature(signer: &SignerReport) -> String {
         signer.meaning.as_str(),
         signer.signed_at
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_certificate_may_be_bound_to_a_role() {
-        for (text, role, certificate) in [
-            ("ca.pem", None, "ca.pem"),
-            (
-                "Quality Systems SME=jo.pem",
-                Some("Quality Systems SME"),
-                "jo.pem",
-            ),
-            (
-                "Release Manager=a=b.pem",
-                Some("Release Manager"),
-                "a=b.pem",
-            ),
-            ("./a=b.pem", None, "./a=b.pem"),
-        ] {
-            let expected = Trusted {
-                role: role.map(str::to_owned),
-                certificate: certificate.into(),
-            };
-            assert_eq!(text.parse(), Ok(expected));
-        }
-        for text in ["", "=jo.pem", "QA="] {
-            assert_eq!(text.parse::<Trusted>(), Err(NotTrusted), "{text}");
-        }
-    }
 }

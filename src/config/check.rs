@@ -8,7 +8,9 @@ use crate::toml_file::Step::{self, Index, Key};
 use crate::toml_file::{TomlError, TomlText};
 
 mod environment;
+mod publication;
 mod registry;
+mod retention;
 mod slots;
 
 const FILE_ID: &str =
@@ -53,6 +55,8 @@ impl Config {
         self.check_sources(text)?;
         environment::check(self, text)?;
         registry::check(self, text)?;
+        retention::check(self, text)?;
+        publication::check(self, text)?;
         slots::check(self, text)
     }
 
@@ -79,6 +83,10 @@ impl Config {
         if let Some(superseded) = &self.release.supersedes {
             let at = vec![Key("release"), Key("supersedes"), Key("reason")];
             texts.push((at, &superseded.reason));
+        }
+        if let Some(amends) = &self.release.amends {
+            let at = vec![Key("release"), Key("amends"), Key("reason")];
+            texts.push((at, &amends.reason));
         }
         require_text(text, &texts)
     }
@@ -111,6 +119,17 @@ impl Config {
                     release.tag
                 ),
                 "put `{version}` where the version stands, as in \"monitor/v{version}\"",
+            );
+        }
+        if release
+            .amends
+            .as_ref()
+            .is_some_and(|amends| amends.number == 0)
+        {
+            return fail(
+                "amends",
+                "addenda are counted from 1".to_owned(),
+                "leave `number` out for the first addendum to an archive",
             );
         }
         match (release.revision, &release.supersedes) {

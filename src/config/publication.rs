@@ -1,5 +1,7 @@
 //! What becomes of a finished archive: store, retention, products registry, service manual.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,14 +37,25 @@ pub struct RetentionConfig {
     pub legal_hold: bool,
 }
 
-/// How a store locks objects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// How a store locks objects, the weaker first.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum LockMode {
     /// Persons with a special permission may lift the lock.
     Governance,
     /// Nobody may lift the lock before its end.
     Compliance,
+}
+
+impl fmt::Display for LockMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Governance => "governance",
+            Self::Compliance => "compliance",
+        })
+    }
 }
 
 /// The products registry.

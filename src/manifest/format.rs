@@ -8,7 +8,7 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 /// Deeper than this, a value stays on one line.
 const LINES_UP_TO: usize = 2;
 
-pub(super) fn to_bytes(value: &impl Serialize) -> io::Result<Vec<u8>> {
+pub(crate) fn to_bytes(value: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let formatter = Layered {
         pretty: PrettyFormatter::new(),

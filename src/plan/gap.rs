@@ -2,11 +2,15 @@
 
 use crate::layout::{Fill, Slot};
 use crate::manifest::Reference;
+use crate::service_manual::{self, MissingField};
 
-/// A required slot that nothing fills.
+/// What names the record of the service manual in the configuration.
+const SERVICE_MANUAL: &str = "service_manual.record";
+
+/// A required slot that nothing fills, or a record that is not complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
-    /// The slot's id.
+    /// The slot's id, or the setting that names the record.
     pub slot: String,
     /// Its title.
     pub title: String,
@@ -24,6 +28,23 @@ impl Gap {
             clauses: slot.citation(),
             remedy: remedy(slot),
         }
+    }
+
+    /// The gap of a service manual's record at `path`, if it lacks anything.
+    pub fn of_service_manual(path: &str, missing: &[MissingField]) -> Option<Self> {
+        if missing.is_empty() {
+            return None;
+        }
+        let mut lines = vec![format!("{path}:")];
+        for one in missing {
+            lines.push(format!("{} {}: {}", one.field, one.problem, one.remedy));
+        }
+        Some(Self {
+            slot: SERVICE_MANUAL.to_owned(),
+            title: "Service manual entry".to_owned(),
+            clauses: service_manual::CLAUSES.to_owned(),
+            remedy: lines.join("\n"),
+        })
     }
 }
 
@@ -58,6 +79,18 @@ fn remedy(slot: &Slot) -> String {
         }
     }
     lines.join("\n")
+}
+
+/// How many gaps of which kind, for an error.
+pub(super) fn count(gaps: &[Gap]) -> String {
+    let slots = gaps.iter().filter(|gap| gap.slot != SERVICE_MANUAL).count();
+    let record = "the service manual's entry is not complete";
+    let slots_text = format!("{slots} of the layout's required slots are empty");
+    match (slots, slots < gaps.len()) {
+        (0, true) => record.to_owned(),
+        (_, true) => format!("{slots_text}, and {record}"),
+        (_, false) => slots_text,
+    }
 }
 
 /// One gap after the other, for an error.

@@ -1,15 +1,19 @@
 //! Putting the files of an archive into a store: whole, once, and the manifest last.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use crate::digest::{Hasher, Sha256};
+use self::checked::Checked;
+use super::parallel;
+use crate::digest::Sha256;
 use crate::error::Cancelled;
-use crate::manifest::{FOLDER, MANIFEST};
-use crate::monitor::{Linked, Monitor, Task, Unit};
+use crate::manifest::{FOLDER, MANIFEST, SIGNATURES};
+use crate::monitor::{Monitor, Task, Unit};
 use crate::path::ArchivePath;
-use crate::store::{Address, Created, Store, StoreError};
+use crate::store::{Address, Created, Object, Store, StoreError};
+
+mod checked;
 
 /// A file to publish, as its manifest lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +34,7 @@ pub type Opener<'a> = &'a (dyn Fn(&ArchivePath) -> io::Result<Box<dyn Read + Sen
 pub enum ReadBack {
     /// Those up to this size in bytes, and the manifest.
     UpTo(u64),
-    /// All.
+    /// All, whatever was proved before.
     All,
 }
 
@@ -39,6 +43,27 @@ impl Default for ReadBack {
     fn default() -> Self {
         Self::UpTo(64 << 20)
     }
+}
+
+impl ReadBack {
+    /// Whether this file is one of them.
+    pub(super) fn includes(self, file: &StoreFile) -> bool {
+        match self {
+            Self::All => true,
+            Self::UpTo(size) => file.size <= size || file.path.as_str() == MANIFEST,
+        }
+    }
+}
+
+/// A file that is in the store, as the store names its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The file.
+    pub file: StoreFile,
+    /// The service's name for these bytes at this path, where it keeps versions.
+    pub version: Option<String>,
+    /// The service's mark for these bytes.
+    pub checksum: Option<String>,
 }
 
 /// What publishing did.
@@ -50,13 +75,16 @@ pub struct Published {
     pub copied: u64,
     /// How many were there, with the same bytes.
     pub skipped: u64,
+    /// Every file that was to be there, by byte order of path.
+    pub objects: Vec<Stored>,
 }
 
 /// Puts an archive's files below `name` in `store`. Files that are there with the same bytes are
 /// skipped. `Manifest/manifest.json` comes last, after all else in `Manifest/`.
 ///
 /// Before anything is written, everything that is there is compared: fails with
-/// [`StoreError::Differs`] at a file with other bytes, with nothing changed.
+/// [`StoreError::Differs`] at a file with other bytes, and with [`StoreError::Stray`] at one that
+/// is none of these, with nothing changed. Other files among the signatures may be there.
 pub fn upload(
     store: &dyn Store,
     name: &str,
@@ -65,97 +93,85 @@ pub fn upload(
     read_back: ReadBack,
     monitor: &dyn Monitor,
 ) -> Result<Published, StoreError> {
+    let there = list(store, name)?;
+    let upload = Upload {
+        store,
+        name,
+        read_back,
+    };
+    let prepared = upload.prepare(files, there, &|_, _| None, monitor)?;
+    prepared.write(open, monitor)
+}
+
+/// What lies below `name`, which must be the name of one folder.
+pub(super) fn list(store: &dyn Store, name: &str) -> Result<Vec<Object>, StoreError> {
     let is_one_name = name.parse::<ArchivePath>().is_ok() && !name.contains('/');
     if !is_one_name {
         return Err(StoreError::BadPath {
             path: name.to_owned(),
         });
     }
-    let run = Run {
-        store,
-        name,
-        open,
-        read_back,
-        copied: AtomicU64::new(0),
-    };
-    run.publish(files, monitor)?;
-    let copied = run.copied.into_inner();
-    Ok(Published {
-        location: store.address().below(name),
-        copied,
-        skipped: files.len() as u64 - copied,
-    })
+    store.list(name)
 }
+
+/// What earlier proof there is that an object has a file's bytes, so that it need not be read.
+pub(super) type Proved<'a> = &'a (dyn Fn(&StoreFile, &Object) -> Option<Stored> + Sync);
 
 /// One upload.
-struct Run<'s, 'o> {
-    store: &'s dyn Store,
-    name: &'s str,
-    open: Opener<'o>,
-    read_back: ReadBack,
-    copied: AtomicU64,
+#[derive(Clone, Copy)]
+pub(super) struct Upload<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) name: &'a str,
+    pub(super) read_back: ReadBack,
 }
 
-impl Run<'_, '_> {
-    fn publish(&self, files: &[StoreFile], monitor: &dyn Monitor) -> Result<(), StoreError> {
-        let there: BTreeMap<String, u64> = self
-            .store
-            .list(self.name)?
-            .into_iter()
-            .map(|object| (object.path, object.size))
-            .collect();
-        let (there, missing): (Vec<_>, Vec<_>) = files
-            .iter()
-            .partition(|file| there.contains_key(&self.place(file)));
-        let total = files
-            .iter()
-            .fold(0_u64, |sum, file| sum.saturating_add(file.size));
-        let task = Task::begin(monitor, "publishing", Some(total), Unit::Bytes);
-        self.each(&there, monitor, |file| self.compare(file, &task))?;
-        // Content first, what is said about it next, and the manifest at the very end, so that
-        // an archive with a manifest is whole.
-        for rank in 0..=2 {
-            let turn: Vec<&StoreFile> = missing
-                .iter()
-                .copied()
-                .filter(|file| rank_of(file) == rank)
-                .collect();
-            self.each(&turn, monitor, |file| self.create(file, &task))?;
-        }
-        Ok(())
-    }
+/// An upload that was compared with what is there. Nothing is written yet.
+pub(super) struct Prepared<'a> {
+    upload: Upload<'a>,
+    kept: Vec<Stored>,
+    missing: Vec<StoreFile>,
+}
 
-    /// Does something with every file, with as many threads as the store likes.
-    fn each(
-        &self,
-        files: &[&StoreFile],
+impl<'a> Upload<'a> {
+    /// Compares with `there`, which is what lies below the archive's name.
+    pub(super) fn prepare(
+        self,
+        files: &[StoreFile],
+        there: Vec<Object>,
+        proved: Proved<'_>,
         monitor: &dyn Monitor,
-        work: impl Fn(&StoreFile) -> Result<(), StoreError> + Sync,
-    ) -> Result<(), StoreError> {
-        let next = AtomicUsize::new(0);
-        let linked = Linked::new(monitor);
-        let threads = self.store.promises().transfers.min(files.len());
-        let run = || -> Result<(), StoreError> {
-            while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if linked.is_cancelled() {
-                    return Err(Cancelled.into());
-                }
-                work(file).inspect_err(|_| linked.stop())?;
+    ) -> Result<Prepared<'a>, StoreError> {
+        let mut there: BTreeMap<String, Object> = there
+            .into_iter()
+            .map(|object| (object.path.clone(), object))
+            .collect();
+        let mut present = Vec::new();
+        let mut missing = Vec::new();
+        for file in files {
+            match there.remove(&self.place(file)) {
+                Some(object) => present.push((file.clone(), object)),
+                None => missing.push(file.clone()),
             }
-            Ok(())
-        };
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
-            let mut result = Ok(());
-            for thread in threads {
-                match thread.join() {
-                    // One that was asked to stop says less than the one that failed.
-                    Ok(Err(error)) if result.is_ok() || is_stop(&result) => result = Err(error),
-                    Ok(_) => {}
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
+        }
+        self.refuse_strays(there.into_keys())?;
+        // The largest first, so that no thread is left with one of them at the end.
+        present.sort_by_key(|(file, _)| Reverse(file.size));
+        missing.sort_by_key(|file| (rank_of(file), Reverse(file.size)));
+        let task = Task::begin(monitor, "comparing", Some(total(&present)), Unit::Bytes);
+        let threads = self.store.promises().transfers;
+        let kept = parallel::map(&present, threads, monitor, |(file, object)| {
+            // The manifest is what everything else hangs on: it is read every time.
+            let must_read = self.read_back == ReadBack::All || file.path.as_str() == MANIFEST;
+            if let Some(stored) = proved(file, object).filter(|_| !must_read) {
+                task.advance(file.size)?;
+                return Ok(stored);
             }
-            result
+            self.compare(file, object, &task)
+        })?;
+        Ok(Prepared {
+            upload: self,
+            kept,
+            missing,
         })
     }
 
@@ -163,66 +179,162 @@ impl Run<'_, '_> {
         format!("{}/{}", self.name, file.path)
     }
 
-    fn compare(&self, file: &StoreFile, task: &Task) -> Result<(), StoreError> {
-        let place = self.place(file);
-        let found = self.digest(&place, task)?;
-        if found == file.sha256 {
+    /// Whatever else is there would make the archive one that no verification passes.
+    fn refuse_strays(&self, paths: impl Iterator<Item = String>) -> Result<(), StoreError> {
+        let signatures = format!("{}/{SIGNATURES}/", self.name);
+        let paths: Vec<String> = paths
+            .filter(|path| !path.starts_with(&signatures))
+            .collect();
+        if paths.is_empty() {
             return Ok(());
         }
-        Err(StoreError::Differs {
-            place: self.store.address().place(&place),
-            expected: file.sha256,
-            found,
+        Err(StoreError::Stray {
+            place: self.store.address().place(self.name),
+            paths,
         })
     }
 
-    fn create(&self, file: &StoreFile, task: &Task) -> Result<(), StoreError> {
+    fn compare(
+        &self,
+        file: &StoreFile,
+        object: &Object,
+        task: &Task,
+    ) -> Result<Stored, StoreError> {
         let place = self.place(file);
-        let reader =
-            (self.open)(&file.path).map_err(|error| failed("open", file.path.as_str(), error))?;
+        let found = self.digest(&place, "read", &mut task.reader(self.store.read(&place)?))?;
+        if found != file.sha256 {
+            return Err(StoreError::Differs {
+                place: self.store.address().place(&place),
+                expected: file.sha256,
+                found,
+            });
+        }
+        // Lists of versioned buckets do not name the versions.
+        let named = match (&object.version, &object.checksum) {
+            (None, Some(_)) => self.store.stat(&place)?,
+            _ => None,
+        };
+        Ok(stored(file, named.unwrap_or_else(|| object.clone())))
+    }
+
+    /// Writes a file; false if another run wrote it meanwhile.
+    fn create(
+        &self,
+        file: &StoreFile,
+        open: Opener<'_>,
+        task: &Task,
+    ) -> Result<(Stored, bool), StoreError> {
+        let place = self.place(file);
+        let reader = open(&file.path).map_err(|error| failed("open", file.path.as_str(), error))?;
         let mut content = Checked::new(task.reader(reader), file);
-        match self.store.create(&place, file.size, &mut content)? {
+        let object = match self.store.create(&place, file.size, &mut content)? {
+            Created::New(object) => object,
             // Another run was quicker; it must have written the same.
-            Created::Exists => return self.compare(file, task),
-            Created::New(_) => self.copied.fetch_add(1, Ordering::Relaxed),
+            Created::Exists => {
+                let object = self.store.stat(&place)?.unwrap_or(Object {
+                    path: place,
+                    size: file.size,
+                    version: None,
+                    checksum: None,
+                });
+                return Ok((self.compare(file, &object, task)?, false));
+            }
         };
-        let wanted = match self.read_back {
-            ReadBack::All => true,
-            ReadBack::UpTo(size) => file.size <= size || file.path.as_str() == MANIFEST,
-        };
-        if !wanted || self.store.promises().reads_back {
-            return Ok(());
+        if self.read_back.includes(file) && !self.store.promises().reads_back {
+            let found = self.digest(&place, "read back", &mut *self.store.read(&place)?)?;
+            if found != file.sha256 {
+                return Err(StoreError::ReadBack {
+                    place: self.store.address().place(&place),
+                    expected: file.sha256,
+                    found,
+                });
+            }
         }
-        let found = Sha256::of_reader(&mut self.store.read(&place)?)
-            .map_err(|error| failed("read back", &self.store.address().place(&place), error))?
-            .0;
-        if found == file.sha256 {
-            return Ok(());
+        Ok((stored(file, object), true))
+    }
+
+    fn digest(
+        &self,
+        place: &str,
+        action: &'static str,
+        content: &mut dyn Read,
+    ) -> Result<Sha256, StoreError> {
+        let digest = Sha256::of_reader(content).map(|(digest, _)| digest);
+        digest.map_err(|error| failed(action, &self.store.address().place(place), error))
+    }
+}
+
+impl Prepared<'_> {
+    /// The files that are not there yet, in the order in which they are written.
+    pub(super) fn missing(&self) -> &[StoreFile] {
+        &self.missing
+    }
+
+    /// How many files are there.
+    pub(super) fn kept(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Writes what is missing.
+    pub(super) fn write(
+        self,
+        open: Opener<'_>,
+        monitor: &dyn Monitor,
+    ) -> Result<Published, StoreError> {
+        let Self {
+            upload,
+            kept: mut objects,
+            missing,
+        } = self;
+        let mut copied = 0;
+        let threads = upload.store.promises().transfers;
+        let all = missing.iter().map(|file| file.size);
+        let all = all.fold(0, u64::saturating_add);
+        let task = Task::begin(monitor, "publishing", Some(all), Unit::Bytes);
+        for turn in missing.chunk_by(|a, b| rank_of(a) == rank_of(b)) {
+            let done = parallel::map(turn, threads, monitor, |file| {
+                upload.create(file, open, &task)
+            })?;
+            for (stored, new) in done {
+                objects.push(stored);
+                copied += u64::from(new);
+            }
         }
-        Err(StoreError::ReadBack {
-            place: self.store.address().place(&place),
-            expected: file.sha256,
-            found,
+        objects.sort_by(|a, b| a.file.path.cmp(&b.file.path));
+        Ok(Published {
+            location: upload.store.address().below(upload.name),
+            copied,
+            skipped: objects.len() as u64 - copied,
+            objects,
         })
     }
+}
 
-    fn digest(&self, place: &str, task: &Task) -> Result<Sha256, StoreError> {
-        Sha256::of_reader(&mut task.reader(self.store.read(place)?))
-            .map(|(digest, _)| digest)
-            .map_err(|error| failed("read", &self.store.address().place(place), error))
+fn total(present: &[(StoreFile, Object)]) -> u64 {
+    let sizes = present.iter().map(|(file, _)| file.size);
+    sizes.fold(0, u64::saturating_add)
+}
+
+fn stored(file: &StoreFile, object: Object) -> Stored {
+    Stored {
+        file: file.clone(),
+        version: object.version,
+        checksum: object.checksum,
     }
 }
 
+/// When a file's turn is. Content first, what is said about it next, and the manifest at the very
+/// end, so that an archive with a manifest is whole; each statement after its signature, so that
+/// whoever finds the statement can judge it.
 fn rank_of(file: &StoreFile) -> u8 {
-    match file.path.as_str() {
-        MANIFEST => 2,
-        _ if file.path.below(FOLDER).is_some() => 1,
-        _ => 0,
+    let path = file.path.as_str();
+    if path == MANIFEST {
+        3
+    } else if file.path.below(SIGNATURES).is_some() && path.ends_with(".json") {
+        2
+    } else {
+        u8::from(file.path.below(FOLDER).is_some())
     }
-}
-
-fn is_stop(result: &Result<(), StoreError>) -> bool {
-    matches!(result, Err(StoreError::Cancelled(_)))
 }
 
 /// An error while bytes passed, or what it carries.
@@ -239,50 +351,5 @@ fn failed(action: &'static str, path: &str, error: io::Error) -> StoreError {
             source,
         }
         .into(),
-    }
-}
-
-/// Yields a file's bytes, and fails at their end if they are not those listed.
-struct Checked<'a, R> {
-    inner: R,
-    file: &'a StoreFile,
-    hasher: Hasher,
-    size: u64,
-}
-
-impl<'a, R: Read> Checked<'a, R> {
-    fn new(inner: R, file: &'a StoreFile) -> Self {
-        Self {
-            inner,
-            file,
-            hasher: Hasher::new(),
-            size: 0,
-        }
-    }
-
-    fn end(&self) -> io::Result<usize> {
-        let found = self.hasher.clone().finish();
-        if (found, self.size) == (self.file.sha256, self.file.size) {
-            return Ok(0);
-        }
-        Err(io::Error::other(StoreError::SourceChanged {
-            path: self.file.path.to_string(),
-            expected: self.file.sha256,
-            expected_size: self.file.size,
-            found,
-            found_size: self.size,
-        }))
-    }
-}
-
-impl<R: Read> Read for Checked<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        if count == 0 && !buffer.is_empty() {
-            return self.end();
-        }
-        self.hasher.update(&buffer[..count]);
-        self.size += count as u64;
-        Ok(count)
     }
 }

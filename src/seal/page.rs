@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::layout::Layout;
+use crate::lineage;
 use crate::manifest::{DocumentRecord, FileEntry, Filled, Manifest, SlotRecord};
 
 mod environment;
@@ -51,7 +52,7 @@ pub(super) fn html(manifest: &Manifest, layout: &Layout) -> String {
                 @if let Some(environment) = &manifest.build_environment { (environment::section(environment)) }
                 h2 { "Content" }
                 (overview(manifest))
-                @for slot in &manifest.slots { (slot_section(slot, layout, &files)) }
+                @for slot in &manifest.slots { (slot_section(slot, manifest, layout, &files)) }
                 h2 #record { "Release record" }
                 (file_table(files.get(&None).map_or(&[], Vec::as_slice), ""))
                 h2 #signatures { "Signatures" }
@@ -74,7 +75,7 @@ fn overview(manifest: &Manifest) -> Markup {
                         Filled::Files(_) => {},
                         Filled::Reference(_) => ", kept elsewhere",
                         Filled::NotApplicable(_) => ", not applicable",
-                        Filled::Empty => ", not part of this release",
+                        Filled::Empty => { ", not part of this " (kind(manifest)) },
                         Filled::Missing => strong { ", missing" },
                     }
                 }
@@ -96,6 +97,7 @@ fn identity(manifest: &Manifest) -> Markup {
         table {
             (row("Version", &release.version))
             @if release.revision > 0 { (row("Revision of the archive", &release.revision.to_string())) }
+            @for line in lineage::describe(manifest, |_| None) { (row("Follows", &line)) }
             @if let Some(udi) = &release.udi_di { (row("UDI-DI", udi)) }
             @if let Some(udi) = &release.udi_pi { (row("UDI-PI", udi)) }
             (row("Tag", &release.tag))
@@ -119,6 +121,12 @@ fn identity(manifest: &Manifest) -> Markup {
             @for market in &manifest.markets {
                 (row("Market", &format!("{}, class {}", market.regime, market.device_class)))
             }
+            @if let Some(kept) = &manifest.retention {
+                tr { th { "Retention" } td {
+                    "Minimum in years: " (kept.minimum_years) ", counted from: " (kept.trigger) br;
+                    span.muted { (kept.rule) }
+                } }
+            }
             (row("Layout", &manifest.layout.name))
         }
     }
@@ -128,7 +136,20 @@ fn row(name: &str, value: &str) -> Markup {
     html! { tr { th { (name) } td { (value) } } }
 }
 
-fn slot_section(slot: &SlotRecord, layout: &Layout, files: &BySlot<'_>) -> Markup {
+/// What the archive holds.
+fn kind(manifest: &Manifest) -> &'static str {
+    match manifest.amends {
+        Some(_) => "addendum",
+        None => "release",
+    }
+}
+
+fn slot_section(
+    slot: &SlotRecord,
+    manifest: &Manifest,
+    layout: &Layout,
+    files: &BySlot<'_>,
+) -> Markup {
     let clauses = layout
         .slot(&slot.id)
         .map(crate::layout::Slot::citation)
@@ -145,7 +166,7 @@ fn slot_section(slot: &SlotRecord, layout: &Layout, files: &BySlot<'_>) -> Marku
                 p { "Kept elsewhere: " (reference.location) ", revision " (reference.revision) ", SHA-256 " span.digest { (reference.sha256) } }
             }
             Filled::NotApplicable(reason) => p { "Not applicable: " (reason) },
-            Filled::Empty => p { "Not part of this release." },
+            Filled::Empty => p { "Not part of this " (kind(manifest)) "." },
             Filled::Missing => p.draft { "Missing." },
         }
         (file_table(files, slot.folder.as_str()))

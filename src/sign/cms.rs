@@ -122,6 +122,16 @@ pub fn verify(content: &[u8], der: &[u8]) -> Result<Verified, Invalid> {
     verify_with(content, der, &[])
 }
 
+/// The time that a signature states, whose content is not at hand: nothing is verified.
+#[cfg(feature = "native")]
+pub(super) fn stated_time(der: &[u8]) -> Result<Timestamp, Invalid> {
+    if der.len() > MAX_SIZE {
+        return Err(Invalid::TooLarge { size: der.len() });
+    }
+    let info = single_signer(&SignedData::from_content_info(der)?)?;
+    Attributes::new(info.signed_attrs.as_ref())?.signing_time()
+}
+
 /// As [`verify`]; the signer's certificate may also be one of those at hand.
 fn verify_with(content: &[u8], der: &[u8], at_hand: &[Certificate]) -> Result<Verified, Invalid> {
     if der.len() > MAX_SIZE {
@@ -252,6 +262,10 @@ impl<'a> Attributes<'a> {
         if digest.tag() != Tag::OctetString || digest.value() != hash.digest(content) {
             return Err(Invalid::ContentChanged);
         }
+        self.signing_time()
+    }
+
+    fn signing_time(&self) -> Result<Timestamp, Invalid> {
         let time = self.value(rfc5911::ID_SIGNING_TIME, "signing-time")?;
         time.to_der()
             .and_then(|der| Time::from_der(&der))

@@ -66,20 +66,7 @@ pub fn prepare(
     if already_signed(files, manifest, sums, certificate, role, meaning) {
         return Ok(None);
     }
-    let predicate = Predicate {
-        earlier: earlier(files, manifest, sums),
-        name,
-        role: role.to_owned(),
-        meaning,
-        signed_at: time,
-        tool: Tool::this(),
-        observations: occasion.observations.clone(),
-    };
-    let statement = Statement::new(*manifest, *sums, predicate)
-        .to_bytes()
-        .map_err(|_| SignError::Failed {
-            step: "writing the statement",
-        })?;
+    let statement = statement(files, manifest, sums, name, occasion)?;
     let size = statement.len();
     if size > MAX_SIZE {
         return Err(SignError::StatementTooLarge { size });
@@ -92,6 +79,59 @@ pub fn prepare(
         statement,
         signature,
     }))
+}
+
+/// The statement to a signature that lies among `files` without one, as a run leaves it that
+/// broke off between the two: if this signer made that signature, and over this very statement,
+/// with nothing chosen by anybody else but the time. Nothing is signed for it.
+pub fn complete(
+    files: &BTreeMap<String, Vec<u8>>,
+    manifest: &Sha256,
+    sums: &Sha256,
+    signer: &Signer,
+    occasion: Occasion<'_>,
+) -> Option<NewStatement> {
+    let printed = signer.certificate().name()?;
+    files.iter().find_map(|(signature_name, signature)| {
+        let name = signature_name.strip_suffix(".p7s")?;
+        if !is_statement_name(name) || files.contains_key(name) {
+            return None;
+        }
+        let time = cms::stated_time(signature).ok()?;
+        let then = Occasion { time, ..occasion };
+        let statement = statement(files, manifest, sums, printed.clone(), then).ok()?;
+        let verified = cms::verify(&statement, signature).ok()?;
+        (verified.certificate() == signer.certificate()).then(|| NewStatement {
+            name: name.to_owned(),
+            statement,
+            signature_name: signature_name.clone(),
+            signature: signature.clone(),
+        })
+    })
+}
+
+/// The statement's bytes.
+fn statement(
+    files: &BTreeMap<String, Vec<u8>>,
+    manifest: &Sha256,
+    sums: &Sha256,
+    name: String,
+    occasion: Occasion<'_>,
+) -> Result<Vec<u8>, SignError> {
+    let predicate = Predicate {
+        earlier: earlier(files, manifest, sums),
+        name,
+        role: occasion.role.to_owned(),
+        meaning: occasion.meaning,
+        signed_at: whole_second(occasion.time),
+        tool: Tool::this(),
+        observations: occasion.observations.clone(),
+    };
+    Statement::new(*manifest, *sums, predicate)
+        .to_bytes()
+        .map_err(|_| SignError::Failed {
+            step: "writing the statement",
+        })
 }
 
 /// True if this certificate has validly signed this manifest and these checksums, in this role

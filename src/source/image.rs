@@ -13,7 +13,6 @@ use crate::monitor::Monitor;
 
 mod address;
 mod archive;
-mod background;
 mod canonical;
 mod client;
 mod compression;

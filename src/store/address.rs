@@ -76,9 +76,8 @@ impl Service {
     pub const fn options(self) -> &'static [&'static str] {
         match self {
             Self::S3 => &["endpoint", "region", "style"],
-            Self::Dropbox => &["endpoint"],
             Self::Azblob => &["account", "endpoint"],
-            Self::Gs => &["endpoint"],
+            Self::Dropbox | Self::Gs => &["endpoint"],
         }
     }
 }

@@ -71,6 +71,19 @@ pub enum StoreError {
         found: Sha256,
     },
 
+    /// Something lies among the files of an archive that does not belong to it. Nothing was written.
+    #[error("{place} holds what the archive does not list: {}", named(paths))]
+    #[diagnostic(help(
+        "the store holds another archive of this name, or something was added to it: look at it; a \
+         correction needs a new revision or an addendum"
+    ))]
+    Stray {
+        /// The archive's place in the store.
+        place: String,
+        /// The paths of what does not belong there, from the store's root.
+        paths: Vec<String>,
+    },
+
     /// A link, a device or a folder lies where a file or folder of the archive belongs.
     #[error("{place} is {found}: expected {expected}")]
     #[diagnostic(help("remove it: publishing follows no link out of the store's folder"))]
@@ -139,4 +152,18 @@ pub enum StoreError {
         /// The document.
         place: String,
     },
+}
+
+/// The first few of them.
+fn named(paths: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let shown: Vec<String> = paths
+        .iter()
+        .take(SHOWN)
+        .map(|path| format!("{path:?}"))
+        .collect();
+    match paths.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{}, and {more} more", shown.join(", ")),
+    }
 }

@@ -13,6 +13,7 @@ fn the_shipped_schemas_are_current() {
     for (of, file) in [
         ("config", "dhfpack.schema.json"),
         ("layout", "layout.schema.json"),
+        ("service-manual", "service-manual-entry.schema.json"),
     ] {
         let printed = Program::new()
             .run(&format!("schema {of}"))
@@ -35,7 +36,7 @@ fn the_shipped_schemas_are_current() {
 
 #[test]
 fn a_schema_is_of_draft_2020_12_and_explains_every_property() {
-    for of in ["config", "layout"] {
+    for of in ["config", "layout", "service-manual"] {
         let printed = Program::new().run(&format!("schema {of}")).exits(0).stdout;
         let schema: Value = serde_json::from_str(&printed).unwrap();
         assert_eq!(

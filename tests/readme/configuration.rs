@@ -57,7 +57,7 @@ fn the_readme_s_configuration_fits_its_layout() {
         name: "README.md".to_owned(),
         text: shown(),
     };
-    let plan = Plan::resolve(&config, &read, &layout, "", &places, &[], true).unwrap();
+    let plan = Plan::resolve(&config, &read, &layout, "", &places, &[]).unwrap();
     assert_eq!(plan.name, NAME);
     let of_slot = |id: &str| -> Vec<&str> {
         let items = plan.items.iter().filter(|item| item.slot == id);

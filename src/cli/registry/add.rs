@@ -69,7 +69,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let to = stores::address(&args.to)?;
-    let store = store::open(&to, &stores::access(), monitor)?;
+    let store = store::open(&to, &stores::access()?, monitor)?;
     let signer = args.signer.require()?.load()?;
     let Some(archive) = &args.archive else {
         let correction = Correction {

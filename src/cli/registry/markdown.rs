@@ -44,7 +44,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let address = stores::address(&args.store)?;
-    let store = store::open(&address, &stores::access(), monitor)?;
+    let store = store::open(&address, &stores::access()?, monitor)?;
     let file = GitFileConfig {
         repository: args.repository.clone(),
         branch: args.branch.clone(),
@@ -89,7 +89,7 @@ fn write(
     what: &str,
     monitor: &dyn Monitor,
 ) -> Result<bool, CliError> {
-    let open = BranchFile::open(&file.repository, &file.branch, &file.file, push_access());
+    let open = BranchFile::open(&file.repository, &file.branch, &file.file, push_access()?);
     let open = open.map_err(refused)?;
     let message = format!("Show {what} in the products registry");
     let date = registry::latest_date(store)?;
@@ -98,13 +98,13 @@ fn write(
 }
 
 /// From the environment alone.
-fn push_access() -> PushAccess {
+fn push_access() -> Result<PushAccess, CliError> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    PushAccess {
+    Ok(PushAccess {
         ssh_command: set("GIT_SSH_COMMAND"),
         ask_pass: set("GIT_ASKPASS"),
-        authorities: stores::access().authorities,
-    }
+        authorities: stores::access()?.authorities,
+    })
 }
 
 fn refused(error: GitError) -> CliError {

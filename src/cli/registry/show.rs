@@ -31,7 +31,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let address = stores::address(&args.store)?;
-    let store = store::open(&address, &stores::access(), monitor)?;
+    let store = store::open(&address, &stores::access()?, monitor)?;
     let register = Register::parse(&registry::load_existing(&*store)?);
     let releases = releases(&register);
     if args.json {

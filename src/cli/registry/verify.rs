@@ -63,7 +63,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let trust = args.certificates.read()?;
     let address = stores::address(&args.store)?;
-    let store = store::open(&address, &stores::access(), monitor)?;
+    let store = store::open(&address, &stores::access()?, monitor)?;
     let register = Register::parse(&registry::load_existing(&*store)?);
     let mut writers = Writers::default();
     for certificate in trust.certificates() {
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let mut examination = register::examine(&register, &mut writers, expected);
     if args.archives {
         let shard = args.shard.map(|shard| shard.0);
-        let access = stores::access();
+        let access = stores::access()?;
         let found = registry::examine_archives(&*store, &register, &access, shard, monitor)?;
         examination.extend(found);
     }

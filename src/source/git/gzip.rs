@@ -16,20 +16,25 @@ use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 const BLOCK: usize = 1024 * 1024;
 /// Half the time of zlib's usual level 6, for a tenth more bytes of source code at most. Part of the
 /// format like the size of a block.
-const LEVEL: u32 = 3;
+const LEVEL: u32 = 2;
 /// Beyond this many threads the disk or the hash is slower; also bounds the blocks in memory.
 const MOST_JOBS: usize = 8;
 /// Magic, deflate, no flags, no time, no extra flags, unknown system (RFC 1952 section 2.3).
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
+/// Blocks that wait beside those being compressed, so that no thread waits for the next one.
+const WAITING: usize = 3;
+
 /// Compresses what is written to it. [`Gzip::finish`] must be called for a complete stream.
 pub(super) struct Gzip<W> {
     out: W,
-    block: Vec<u8>,
+    block: Block,
     crc: Crc,
     size: u64,
     workers: Workers,
-    pending: VecDeque<Receiver<io::Result<Vec<u8>>>>,
+    pending: VecDeque<Receiver<io::Result<Block>>>,
+    /// Blocks whose memory is used again: new memory would have to be mapped page by page.
+    spare: Vec<Block>,
 }
 
 impl<W: Write> Gzip<W> {
@@ -38,11 +43,12 @@ impl<W: Write> Gzip<W> {
         out.write_all(&HEADER)?;
         Ok(Self {
             out,
-            block: Vec::with_capacity(BLOCK),
+            block: Block::default(),
             crc: Crc::new(),
             size: 0,
             workers: Workers::start(jobs.clamp(1, MOST_JOBS))?,
             pending: VecDeque::new(),
+            spare: Vec::new(),
         })
     }
 
@@ -57,13 +63,13 @@ impl<W: Write> Gzip<W> {
     }
 
     fn submit(&mut self, flush: FlushCompress) -> io::Result<()> {
-        if self.pending.len() > self.workers.threads.len() {
+        if self.pending.len() >= self.workers.threads.len() + WAITING {
             self.write_oldest()?;
         }
-        let data = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK));
-        self.crc.update(&data);
-        self.size += data.len() as u64;
-        self.pending.push_back(self.workers.submit(data, flush)?);
+        let next = self.spare.pop().unwrap_or_default();
+        let block = std::mem::replace(&mut self.block, next);
+        self.size += block.data.len() as u64;
+        self.pending.push_back(self.workers.submit(block, flush)?);
         Ok(())
     }
 
@@ -71,8 +77,11 @@ impl<W: Write> Gzip<W> {
         let Some(oldest) = self.pending.pop_front() else {
             return Ok(false);
         };
-        let deflated = oldest.recv().map_err(io::Error::other)??;
-        self.out.write_all(&deflated)?;
+        let mut block = oldest.recv().map_err(io::Error::other)??;
+        self.crc.combine(&block.crc);
+        self.out.write_all(&block.deflated)?;
+        block.data.clear();
+        self.spare.push(block);
         Ok(true)
     }
 }
@@ -80,11 +89,11 @@ impl<W: Write> Gzip<W> {
 impl<W: Write> Write for Gzip<W> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         // A full block waits for more, since the last one is ended differently.
-        if self.block.len() == BLOCK && !data.is_empty() {
+        if self.block.data.len() == BLOCK && !data.is_empty() {
             self.submit(FlushCompress::Sync)?;
         }
-        let count = data.len().min(BLOCK - self.block.len());
-        self.block.extend_from_slice(&data[..count]);
+        let count = data.len().min(BLOCK - self.block.data.len());
+        self.block.data.extend_from_slice(&data[..count]);
         Ok(count)
     }
 
@@ -94,10 +103,27 @@ impl<W: Write> Write for Gzip<W> {
     }
 }
 
-struct Job {
+/// A block before and after compression.
+struct Block {
     data: Vec<u8>,
+    deflated: Vec<u8>,
+    crc: Crc,
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self {
+            data: Vec::with_capacity(BLOCK),
+            deflated: Vec::new(),
+            crc: Crc::new(),
+        }
+    }
+}
+
+struct Job {
+    block: Block,
     flush: FlushCompress,
-    reply: SyncSender<io::Result<Vec<u8>>>,
+    reply: SyncSender<io::Result<Block>>,
 }
 
 /// Threads that end when this is dropped.
@@ -113,7 +139,7 @@ impl Workers {
         let threads = (0..count)
             .map(|_| {
                 let jobs = Arc::clone(&jobs);
-                thread::Builder::new().spawn(move || while work(&jobs) {})
+                thread::Builder::new().spawn(move || work(&jobs))
             })
             .collect::<io::Result<_>>()?;
         Ok(Self {
@@ -124,11 +150,15 @@ impl Workers {
 
     fn submit(
         &self,
-        data: Vec<u8>,
+        block: Block,
         flush: FlushCompress,
-    ) -> io::Result<Receiver<io::Result<Vec<u8>>>> {
+    ) -> io::Result<Receiver<io::Result<Block>>> {
         let (reply, answer) = mpsc::sync_channel(1);
-        let job = Job { data, flush, reply };
+        let job = Job {
+            block,
+            flush,
+            reply,
+        };
         match &self.queue {
             Some(queue) if queue.send(job).is_ok() => Ok(answer),
             _ => Err(io::ErrorKind::BrokenPipe.into()),
@@ -146,23 +176,38 @@ impl Drop for Workers {
     }
 }
 
-fn work(jobs: &Mutex<Receiver<Job>>) -> bool {
-    let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-    let Ok(job) = next else { return false };
-    // The reader is gone only after an error elsewhere.
-    let _ = job.reply.send(deflate(&job.data, job.flush));
-    true
+/// Compresses blocks until no more come.
+fn work(jobs: &Mutex<Receiver<Job>>) {
+    let mut compress = Compress::new(Compression::new(LEVEL), false);
+    loop {
+        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Job {
+            mut block,
+            flush,
+            reply,
+        }) = next
+        else {
+            return;
+        };
+        let done = deflate(&mut compress, &mut block, flush);
+        // The reader is gone only after an error elsewhere.
+        let _ = reply.send(done.map(|()| block));
+    }
 }
 
-fn deflate(data: &[u8], flush: FlushCompress) -> io::Result<Vec<u8>> {
-    let mut compress = Compress::new(Compression::new(LEVEL), false);
+fn deflate(compress: &mut Compress, block: &mut Block, flush: FlushCompress) -> io::Result<()> {
+    compress.reset();
+    block.crc = Crc::new();
+    block.crc.update(&block.data);
+    let deflated = &mut block.deflated;
+    deflated.clear();
     // Data that cannot be compressed grows by five bytes for every stored block.
-    let mut deflated = Vec::with_capacity(data.len() + data.len() / 1000 + 64);
-    let mut rest = data;
+    deflated.reserve(block.data.len() + block.data.len() / 1000 + 64);
+    let mut rest = &block.data[..];
     loop {
         let before = compress.total_in();
         let status = compress
-            .compress_vec(rest, &mut deflated, flush)
+            .compress_vec(rest, deflated, flush)
             .map_err(io::Error::other)?;
         let taken = usize::try_from(compress.total_in() - before).map_err(io::Error::other)?;
         rest = rest.get(taken..).unwrap_or_default();
@@ -172,7 +217,7 @@ fn deflate(data: &[u8], flush: FlushCompress) -> io::Result<Vec<u8>> {
             _ => rest.is_empty() && has_room,
         };
         if done {
-            return Ok(deflated);
+            return Ok(());
         }
         deflated.reserve(4096);
     }

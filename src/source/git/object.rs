@@ -22,7 +22,6 @@ pub struct ObjectReader {
     process: Process,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
-    buffer: Vec<u8>,
     /// What git was asked for and has not been read.
     asked: VecDeque<String>,
     /// Set while an object is under way: if it stays set, what follows on the pipe is unknown.
@@ -40,9 +39,8 @@ impl ObjectReader {
     pub(super) fn new(mut process: Process) -> Result<Self, GitError> {
         Ok(Self {
             stdin: process.stdin()?,
-            stdout: BufReader::new(process.stdout()?),
+            stdout: BufReader::with_capacity(BUFFER, process.stdout()?),
             process,
-            buffer: vec![0; BUFFER],
             asked: VecDeque::with_capacity(AHEAD),
             midway: false,
         })
@@ -82,14 +80,16 @@ impl ObjectReader {
         }
         let mut left = head.size;
         while left > 0 {
-            let most = usize::try_from(left).map_or(BUFFER, |left| left.min(BUFFER));
-            let chunk = &mut self.buffer[..most];
-            self.stdout
-                .read_exact(chunk)
-                .map_err(|source| self.process.pipe(source))?;
+            let chunk = match self.stdout.fill_buf() {
+                Ok([]) => return Err(self.process.pipe(io::ErrorKind::UnexpectedEof.into())),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                chunk => chunk.map_err(|source| self.process.pipe(source))?,
+            };
+            let most = usize::try_from(left).map_or(chunk.len(), |left| left.min(chunk.len()));
             writer
-                .write_all(chunk)
+                .write_all(&chunk[..most])
                 .map_err(|source| GitError::write("a file of the repository", source))?;
+            self.stdout.consume(most);
             left -= most as u64;
         }
         self.end()?;

@@ -11,12 +11,12 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{Instant, timeout_at};
 
 use super::address::Address;
-use super::background::Background;
 use super::canonical::Canonical;
 use super::client::{Client, EngineError};
 use super::docker_tar::{self, Choice};
 use super::inspect::{Export, Inspected};
 use super::{Fetched, ImageError};
+use crate::background::Background;
 use crate::error::{Cancelled, IoContext};
 use crate::monitor::{Monitor, Task, Unit};
 use crate::platform;

@@ -13,11 +13,11 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::ImageError;
-use super::background::Background;
 use super::client::{Client, EngineError, within};
 use super::config::blob;
 use super::engine::connect;
 use super::readback::{ImageFolder, Parts, open};
+use crate::background::Background;
 use crate::digest::{BUFFER, Sha256};
 use crate::error::{Cancelled, IoContext};
 use crate::monitor::Task;

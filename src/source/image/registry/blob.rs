@@ -1,5 +1,5 @@
-//! Layers as the registry has them: several at once, each hashed while it is written, and once
-//! more as it unpacks.
+//! Layers as the registry has them: several at once, each hashed and synced while it is written,
+//! and hashed once more as it unpacks.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use bytes::Bytes;
 use reqwest::header::CONTENT_RANGE;
@@ -26,8 +26,10 @@ use crate::source::image::{ImageError, compression};
 
 /// How many layers arrive at the same time, as with Docker.
 const AT_ONCE: usize = 3;
-/// Pieces of a layer that may wait to be unpacked, a few hundred KiB at most each.
+/// Pieces of a layer that may wait to be hashed or unpacked, a few hundred KiB at most each.
 const WAITING: usize = 4;
+/// How much is written before the disk is asked to keep it, in bytes.
+const SYNCED: usize = 32 << 20;
 
 /// A blob to fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,20 +123,21 @@ struct Transfer<'a> {
     monitor: &'a dyn Monitor,
 }
 
-/// Where a blob's bytes go.
+/// Where a blob's bytes go: to disk, and to threads that follow.
 struct Sink<'a> {
     path: &'a Path,
-    file: File,
-    hasher: Hasher,
+    file: &'a File,
     received: u64,
-    unpacker: Option<SyncSender<Bytes>>,
+    followers: Vec<SyncSender<Bytes>>,
+    syncing: SyncSender<()>,
+    unsynced: usize,
 }
 
 /// Why nothing more is received.
 enum Stop {
     Failed(ImageError),
-    /// Unpacking gave up, and says why.
-    Unpacking,
+    /// A thread that follows gave up, and says why.
+    Follower,
 }
 
 impl From<ImageError> for Stop {
@@ -152,33 +155,52 @@ impl From<Cancelled> for Stop {
 impl Transfer<'_> {
     fn run(&self, folder: &RawFolder) -> Result<StoredBlob, ImageError> {
         let path = folder.blob(&self.job.digest);
-        let mut sink = Sink {
-            file: RawFolder::create(&path)?,
-            path: &path,
-            hasher: Hasher::new(),
-            received: 0,
-            unpacker: None,
-        };
+        let file = RawFolder::create(&path)?;
         let is_plain = self.job.digest == self.job.diff_id;
-        if is_plain {
-            // Without an unpacker there is no other way to stop.
-            if let Err(Stop::Failed(error)) = self.receive(&mut sink) {
-                return Err(error);
-            }
-        } else {
-            self.receive_packed(&mut sink)?;
+        let part = format!("sha256:{}", self.job.digest);
+        let (received, found, unpacked, synced) = thread::scope(|scope| {
+            let (hashing, pieces) = sync_channel(WAITING);
+            let hashed = scope.spawn(move || hash(&pieces));
+            let mut followers = vec![hashing];
+            let unpacked = (!is_plain).then(|| {
+                let (unpacking, pieces) = sync_channel(WAITING);
+                followers.push(unpacking);
+                scope.spawn(move || unpack(&part, pieces))
+            });
+            let (syncing, requests) = sync_channel(1);
+            let synced = scope.spawn(|| sync(&file, requests));
+            let mut sink = Sink {
+                path: &path,
+                file: &file,
+                received: 0,
+                followers,
+                syncing,
+                unsynced: 0,
+            };
+            let received = self.receive(&mut sink);
+            // The threads end when nothing more can come.
+            drop(sink);
+            (
+                received,
+                joined(hashed),
+                unpacked.map(joined),
+                joined(synced),
+            )
+        });
+        if let Err(Stop::Failed(error)) = received {
+            return Err(error);
         }
-        let found = sink.hasher.finish();
-        if found != self.job.digest {
-            let error = RegistryError::Digest {
+        // Wrong bytes are to be told as such, not as what they unpack to.
+        if received.is_ok() && found != self.job.digest {
+            return Err(RegistryError::Digest {
                 url: shown(&self.url()?),
                 expected: self.job.digest,
                 found,
-            };
-            return Err(error.into());
+            }
+            .into());
         }
-        // Early, while other layers still arrive, so that the archive's last sync has little to do.
-        sink.file.sync_data().at("write", &path)?;
+        self.require_unpacked(unpacked)?;
+        synced.at("write", &path)?;
         Ok(StoredBlob {
             digest: self.job.digest,
             size: self.job.size,
@@ -191,34 +213,18 @@ impl Transfer<'_> {
         self.client.url("blobs", &name)
     }
 
-    /// Receives, and unpacks in a thread of its own to compare with the config.
-    fn receive_packed(&self, sink: &mut Sink<'_>) -> Result<(), ImageError> {
-        let part = format!("sha256:{}", self.job.digest);
-        let (received, unpacked) = thread::scope(|scope| {
-            let (sender, receiver) = sync_channel(WAITING);
-            let unpacking = scope.spawn(move || unpack(&part, receiver));
-            sink.unpacker = Some(sender);
-            let received = self.receive(sink);
-            sink.unpacker = None;
-            match unpacking.join() {
-                Ok(unpacked) => (received, unpacked),
-                // A bug in that thread is this one's bug too.
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        });
-        if let Err(Stop::Failed(error)) = received {
-            return Err(error);
-        }
-        // Wrong bytes are to be told as such, not as what they unpack to.
-        let is_right = sink.hasher.clone().finish() == self.job.digest;
-        match unpacked {
-            _ if received.is_ok() && !is_right => Ok(()),
-            Ok(found) if found != self.job.diff_id => Err(ImageError::Digest {
+    /// What the blob unpacked to, if it is packed, is what the config says.
+    fn require_unpacked(
+        &self,
+        unpacked: Option<Result<Sha256, ImageError>>,
+    ) -> Result<(), ImageError> {
+        match unpacked.transpose()? {
+            Some(found) if found != self.job.diff_id => Err(ImageError::Digest {
                 part: format!("sha256:{}, uncompressed", self.job.digest),
                 expected: self.job.diff_id,
                 found,
             }),
-            unpacked => unpacked.map(drop),
+            _ => Ok(()),
         }
     }
 
@@ -319,13 +325,43 @@ impl Sink<'_> {
     fn accept(&mut self, bytes: Bytes) -> Result<(), Stop> {
         let written = self.file.write_all(&bytes).at("write", self.path);
         written.map_err(ImageError::from)?;
-        self.hasher.update(&bytes);
         self.received += bytes.len() as u64;
-        match &self.unpacker {
-            Some(unpacker) => unpacker.send(bytes).map_err(|_| Stop::Unpacking),
-            None => Ok(()),
+        self.unsynced += bytes.len();
+        // Refused while the thread is still at it: then the next request covers this one too.
+        if self.unsynced >= SYNCED && self.syncing.try_send(()).is_ok() {
+            self.unsynced = 0;
         }
+        let mut followers = self.followers.iter();
+        let told = followers.try_for_each(|follower| follower.send(bytes.clone()));
+        told.map_err(|_| Stop::Follower)
     }
+}
+
+/// The result of a thread.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    match thread.join() {
+        Ok(result) => result,
+        // A bug in that thread is this one's bug too.
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// The digest of the pieces.
+fn hash(pieces: &Receiver<Bytes>) -> Sha256 {
+    let mut hasher = Hasher::new();
+    for piece in pieces {
+        hasher.update(&piece);
+    }
+    hasher.finish()
+}
+
+/// Syncs at each request, and at the end: while the rest arrives, so that nothing waits for the
+/// disk afterwards.
+fn sync(file: &File, requests: Receiver<()>) -> io::Result<()> {
+    for () in requests {
+        file.sync_data()?;
+    }
+    file.sync_data()
 }
 
 /// The digest of what the pieces unpack to.

@@ -16,10 +16,10 @@ use reqwest::{Certificate, RequestBuilder, Response, Url};
 use super::attempts::Failure;
 use super::reference::is_loopback;
 use super::{Access, Reference, RegistryError};
+use crate::background::Background;
 use crate::error::{IoContext, IoError};
 use crate::monitor::Monitor;
 use crate::source::image::ImageError;
-use crate::source::image::background::Background;
 
 /// How long a connection may take, and how long nothing may come.
 const CONNECT: Duration = Duration::from_secs(30);

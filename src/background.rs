@@ -13,17 +13,23 @@ use crate::monitor::Monitor;
 /// before its first byte, so that the monitor stops it, and no clock.
 const TICK: Duration = Duration::from_millis(50);
 
-/// The runtime in which a client works. Dropped, it waits for nothing: an engine or a registry that
-/// hangs must not keep the program from ending.
-pub(super) struct Background {
+/// The runtime in which a client works. Dropped, it waits for nothing: a service that hangs must
+/// not keep the program from ending.
+pub(crate) struct Background {
     handle: Handle,
     runtime: Option<Runtime>,
 }
 
 impl Background {
-    pub(super) fn start() -> io::Result<Self> {
+    /// With one thread that drives connections: enough for one transfer.
+    pub(crate) fn start() -> io::Result<Self> {
+        Self::with_threads(1)
+    }
+
+    /// With as many threads as there are transfers to drive at once.
+    pub(crate) fn with_threads(threads: usize) -> io::Result<Self> {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.worker_threads(1).enable_all().build()?;
+        let runtime = builder.worker_threads(threads).enable_all().build()?;
         Ok(Self {
             handle: runtime.handle().clone(),
             runtime: Some(runtime),
@@ -31,12 +37,12 @@ impl Background {
     }
 
     /// What runs in it.
-    pub(super) const fn handle(&self) -> &Handle {
+    pub(crate) const fn handle(&self) -> &Handle {
         &self.handle
     }
 
     /// Waits for an answer, looking now and then whether to stop.
-    pub(super) fn wait<T>(
+    pub(crate) fn wait<T>(
         &self,
         monitor: &dyn Monitor,
         answer: impl Future<Output = T>,
@@ -54,7 +60,7 @@ impl Background {
     }
 
     /// Waits for an answer, up to `limit`; nothing if it takes longer.
-    pub(super) fn wait_for<T>(
+    pub(crate) fn wait_for<T>(
         &self,
         monitor: &dyn Monitor,
         limit: Duration,

@@ -1,0 +1,368 @@
+//! All steps of publishing in one run.
+//!
+//! What can be known to fail fails before the first write. Each step leaves alone what is there
+//! already, so a run that broke off anywhere is resumed by the next, and ends as one clean run.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
+
+use super::receipt::{self, Kept, ObjectReceipt, Outputs, Receipt};
+use super::retention::{self, Confirmation, Planned};
+use super::signatures::{self, Standing};
+use super::upload::{self, Prepared, Upload};
+use super::{PublishError, Published, ReadBack, Report, Source, State, Step, StoreFile, Stored};
+use crate::catalogue;
+use crate::config::RetentionConfig;
+use crate::error::Cancelled;
+use crate::manifest::SIGNATURES;
+use crate::monitor::Monitor;
+use crate::path::ArchivePath;
+use crate::store::{Address, Locks, Object, Store, StoreError};
+use crate::verify::Policy;
+
+/// How often another run that publishes the same archive is waited for.
+const ATTEMPTS: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub struct Order<'a> {
+    /// Where to publish.
+    pub store: &'a dyn Store,
+    /// Whose signatures release the archive.
+    pub policy: &'a Policy,
+    /// What to download again.
+    pub read_back: ReadBack,
+    /// Whether somebody confirmed locks that can never be lifted.
+    pub confirmation: Confirmation,
+    /// Only the archive and its receipt: nothing else that the configuration asks for.
+    pub only_files: bool,
+}
+
+/// What a run would do. Nothing is written yet.
+#[must_use]
+pub struct Plan<'a> {
+    order: Order<'a>,
+    source: &'a Source<'a>,
+    prepared: Prepared<'a>,
+    standing: Standing,
+    left_out: Vec<String>,
+    keep: Keep,
+}
+
+/// What the archive's configuration asks of its retention.
+pub(super) enum Keep {
+    /// It has no table for it.
+    NotConfigured,
+    /// A rule, and no lock.
+    NoLock,
+    /// The time counts from a statement, and nobody has signed.
+    Waits,
+    /// These locks.
+    Asked(Planned),
+}
+
+impl Keep {
+    pub(super) fn of(
+        config: Option<&RetentionConfig>,
+        standing: &Standing,
+    ) -> Result<Self, PublishError> {
+        let Some(config) = config else {
+            return Ok(Self::NotConfigured);
+        };
+        let Some(from) = standing.released_at.or(standing.signed_at) else {
+            return Ok(Self::Waits);
+        };
+        let planned = retention::plan(config, from)?;
+        Ok(match planned.is_nothing() {
+            true => Self::NoLock,
+            false => Self::Asked(planned),
+        })
+    }
+
+    /// Why nothing is locked.
+    pub(super) fn no_lock(&self) -> Report {
+        let (state, detail) = match self {
+            Self::NotConfigured => return Report::not_configured(Step::Retention, "[retention]"),
+            Self::NoLock => (State::NotConfigured, "[retention] names no `mode`: no lock"),
+            Self::Waits | Self::Asked(_) => (State::Waits, "nobody has signed yet"),
+        };
+        Report::new(Step::Retention, state, detail)
+    }
+}
+
+/// What a run did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Where the archive is now.
+    pub location: Address,
+    /// How far it has come.
+    pub standing: Standing,
+    /// How many files were written.
+    pub copied: u64,
+    /// How many were there, with the same bytes.
+    pub skipped: u64,
+    /// The statements that were not published, since the store holds one of the same signer.
+    pub left_out: Vec<String>,
+    /// Every step, in order.
+    pub steps: Vec<Report>,
+    /// The receipt that now is the latest.
+    pub receipt: Kept,
+}
+
+impl Outcome {
+    /// Whether everything was there already.
+    pub fn is_unchanged(&self) -> bool {
+        self.steps.iter().all(|step| step.state != State::Done)
+    }
+}
+
+/// Carries out all steps. Where another run publishes the same archive, signed at another time,
+/// it is waited for.
+pub fn publish(
+    source: &Source<'_>,
+    order: Order<'_>,
+    monitor: &dyn Monitor,
+) -> Result<Outcome, PublishError> {
+    let mut attempt = 1;
+    loop {
+        let result = plan(source, order, monitor).and_then(|plan| plan.carry_out(monitor));
+        match result {
+            Err(error) if attempt < ATTEMPTS && is_race(&error) => {
+                thread::sleep(PAUSE * attempt);
+                if monitor.is_cancelled() {
+                    return Err(StoreError::from(Cancelled).into());
+                }
+                attempt += 1;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Whether another run may have been quicker to publish a statement of the same signer.
+fn is_race(error: &PublishError) -> bool {
+    match error {
+        PublishError::SignatureTaken { .. } => true,
+        PublishError::Store(StoreError::Differs { place, .. }) => {
+            place.contains(&format!("/{SIGNATURES}/"))
+        }
+        _ => false,
+    }
+}
+
+/// Checks everything that can be checked without writing.
+pub fn plan<'a>(
+    source: &'a Source<'a>,
+    order: Order<'a>,
+    monitor: &dyn Monitor,
+) -> Result<Plan<'a>, PublishError> {
+    let manifest = source.manifest();
+    let name = &manifest.name;
+    let config = source.config()?.config;
+    catalogue::require_siblings(order.store, manifest, monitor)?;
+    let there = upload::list(order.store, name)?;
+    let merged = signatures::merge(source, signatures::in_store(order.store, name, &there)?)?;
+    let standing = Standing::of(&merged.all, (manifest, source.digest()), order.policy);
+    let keep = Keep::of(config.retention.as_ref(), &standing)?;
+    if let (Keep::Asked(planned), false) = (&keep, order.only_files) {
+        retention::require(order.store, planned, order.confirmation)?;
+    }
+    let before = match receipt::latest(order.store, name)? {
+        Some((_, Ok(before))) if before.manifest_sha256 == source.digest() => Some(before),
+        _ => None,
+    };
+    let proved = |file: &StoreFile, object: &Object| {
+        let known = before.as_ref()?.object(&file.path)?;
+        (known.sha256 == file.sha256 && known.is_still(object)).then(|| Stored {
+            file: file.clone(),
+            version: known.version.clone(),
+            checksum: known.checksum.clone(),
+        })
+    };
+    let files = source.files(&merged.all)?;
+    let prepared = Upload {
+        store: order.store,
+        name,
+        read_back: order.read_back,
+    }
+    .prepare(&files, there, &proved, monitor)?;
+    Ok(Plan {
+        order,
+        source,
+        prepared,
+        standing,
+        left_out: merged.left_out,
+        keep,
+    })
+}
+
+impl Plan<'_> {
+    /// How far the archive has come.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// Where the archive will be.
+    pub fn location(&self) -> Address {
+        let name = &self.source.manifest().name;
+        self.order.store.address().below(name)
+    }
+
+    /// The files that are not there yet.
+    pub fn missing(&self) -> &[StoreFile] {
+        self.prepared.missing()
+    }
+
+    /// What would be done, step by step.
+    pub fn steps(&self) -> Vec<Report> {
+        let planned = |step, detail| Report::new(step, State::Planned, detail);
+        let missing = self.missing();
+        let bytes = missing.iter().map(|file| file.size);
+        let bytes = bytes.fold(0, u64::saturating_add);
+        let files = format!(
+            "{} to copy, {bytes} bytes; {} there already",
+            missing.len(),
+            self.prepared.kept()
+        );
+        let mut steps = vec![
+            match missing.is_empty() {
+                true => Report::new(Step::Files, State::Unchanged, files),
+                false => planned(Step::Files, files),
+            },
+            self.signatures(),
+        ];
+        if !self.order.only_files {
+            steps.push(match &self.keep {
+                Keep::Asked(asked) => planned(Step::Retention, locks(asked).to_string()),
+                other => other.no_lock(),
+            });
+        }
+        steps
+    }
+
+    fn signatures(&self) -> Report {
+        match self.standing.released_at {
+            Some(time) => {
+                let detail = format!("released {time}");
+                Report::new(Step::Signatures, State::Done, detail)
+            }
+            None => {
+                let detail = format!("pending: {}", self.standing.open.join("; "));
+                Report::new(Step::Signatures, State::Waits, detail)
+            }
+        }
+    }
+
+    /// Carries it out.
+    pub fn carry_out(self, monitor: &dyn Monitor) -> Result<Outcome, PublishError> {
+        let signatures = self.signatures();
+        let Self {
+            order,
+            source,
+            prepared,
+            standing,
+            left_out,
+            keep,
+        } = self;
+        let name = &source.manifest().name;
+        let open = |path: &ArchivePath| source.open(path);
+        let published = prepared.write(&open, monitor)?;
+        let mut steps = vec![files_done(&published), signatures];
+        if !order.only_files {
+            steps.push(match keep {
+                Keep::Asked(asked) => lock(order, name, &asked, monitor)?,
+                other => other.no_lock(),
+            });
+        }
+        let receipt = Receipt {
+            format: receipt::FORMAT,
+            archive: name.clone(),
+            manifest_sha256: source.digest(),
+            store: order.store.address().to_string(),
+            released_at: standing.released_at,
+            outputs: Outputs::default(),
+            objects: objects(order, name, &published, monitor)?,
+        };
+        let kept = receipt::keep(order.store, &receipt)?;
+        steps.push(receipt_done(order.store, &kept));
+        Ok(Outcome {
+            location: published.location,
+            standing,
+            copied: published.copied,
+            skipped: published.skipped,
+            left_out,
+            steps,
+            receipt: kept,
+        })
+    }
+}
+
+fn files_done(published: &Published) -> Report {
+    let Published {
+        copied, skipped, ..
+    } = published;
+    let state = match copied {
+        0 => State::Unchanged,
+        _ => State::Done,
+    };
+    let detail = format!("{copied} copied, {skipped} there already");
+    Report::new(Step::Files, state, detail)
+}
+
+fn receipt_done(store: &dyn Store, kept: &Kept) -> Report {
+    let state = match kept.added {
+        true => State::Done,
+        false => State::Unchanged,
+    };
+    Report::new(Step::Receipt, state, store.address().place(&kept.path))
+}
+
+fn locks(asked: &Planned) -> Locks {
+    Locks {
+        retention: asked.retention,
+        legal_hold: asked.legal_hold,
+    }
+}
+
+fn lock(
+    order: Order<'_>,
+    name: &str,
+    asked: &Planned,
+    monitor: &dyn Monitor,
+) -> Result<Report, PublishError> {
+    let applied = retention::apply(order.store, name, asked, order.confirmation, monitor)?;
+    let (changed, all) = (applied.changed, applied.objects.len());
+    let state = match changed {
+        0 => State::Unchanged,
+        _ => State::Done,
+    };
+    let asked = locks(asked);
+    let detail = format!("{all} objects {asked}, {changed} of them by this run");
+    Ok(Report::new(Step::Retention, state, detail))
+}
+
+/// The receipts of the objects, with the locks that the store says there are.
+fn objects(
+    order: Order<'_>,
+    name: &str,
+    published: &Published,
+    monitor: &dyn Monitor,
+) -> Result<Vec<ObjectReceipt>, PublishError> {
+    let locked = match order.store.object_lock() {
+        Some(_) => retention::check(order.store, name, monitor)?,
+        None => Vec::new(),
+    };
+    let locks: BTreeMap<String, Locks> = locked
+        .into_iter()
+        .map(|locked| (locked.path, locked.locks))
+        .collect();
+    let promises = order.store.promises();
+    let receipt = |stored: &Stored| {
+        let place = format!("{name}/{}", stored.file.path);
+        let locks = locks.get(&place).copied().unwrap_or_default();
+        ObjectReceipt::of(stored, locks, order.read_back, promises)
+    };
+    Ok(published.objects.iter().map(receipt).collect())
+}

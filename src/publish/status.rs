@@ -1,0 +1,224 @@
+//! How far the publication of an archive has come, as its store shows it. Nothing is written, and
+//! only what is small is read: `verify` reads everything.
+
+use std::collections::BTreeMap;
+
+use super::receipt::{self, Present};
+use super::run::Keep;
+use super::signatures::{self, Files, Standing};
+use super::{PublishError, Report, State, Step, retention, upload};
+use crate::config::ResolvedConfig;
+use crate::digest::Sha256;
+use crate::manifest::{self, Manifest};
+use crate::monitor::Monitor;
+use crate::plan::own;
+use crate::store::{Object, Store, StoreError};
+use crate::verify::Policy;
+
+/// The largest manifest that is read: about a million files.
+const LARGEST: u64 = 512 * 1024 * 1024;
+
+/// How far a publication has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Digest of the manifest; none as long as the archive is not complete.
+    pub manifest_sha256: Option<Sha256>,
+    /// How far the archive has come; none as long as it is not complete.
+    pub standing: Option<Standing>,
+    /// Every step, in order.
+    pub steps: Vec<Report>,
+}
+
+impl Progress {
+    /// Whether a step has come to this.
+    pub fn has(&self, state: State) -> bool {
+        self.steps.iter().any(|step| step.state == state)
+    }
+}
+
+/// How far the archive `name` in `store` has come, for somebody with this policy.
+///
+/// Fails with [`PublishError::NoArchive`] if there is nothing of it.
+pub fn status(
+    store: &dyn Store,
+    name: &str,
+    policy: &Policy,
+    monitor: &dyn Monitor,
+) -> Result<Progress, PublishError> {
+    let objects = upload::list(store, name)?;
+    let place = store.address().place(name);
+    if objects.is_empty() {
+        return Err(PublishError::NoArchive { place });
+    }
+    let own_path = format!("{name}/{}", manifest::MANIFEST);
+    if !objects.iter().any(|object| object.path == own_path) {
+        let detail = format!(
+            "{} objects and no manifest: publishing broke off, and nothing of it is released; \
+             publish the archive again",
+            objects.len()
+        );
+        return Ok(Progress {
+            manifest_sha256: None,
+            standing: None,
+            steps: vec![Report::new(Step::Files, State::Missing, detail)],
+        });
+    }
+    let published = Archive::open(store, name, objects)?;
+    let whole = (&published.manifest, published.digest);
+    let standing = Standing::of(&published.signatures, whole, policy);
+    let steps = vec![
+        published.files(),
+        signatures(&standing),
+        published.retention(store, &standing, monitor)?,
+        published.receipt(store, monitor)?,
+    ];
+    Ok(Progress {
+        manifest_sha256: Some(published.digest),
+        standing: Some(standing),
+        steps,
+    })
+}
+
+fn signatures(standing: &Standing) -> Report {
+    match standing.released_at {
+        Some(time) => Report::new(Step::Signatures, State::Done, format!("released {time}")),
+        None => {
+            let detail = format!("pending: {}", standing.open.join("; "));
+            Report::new(Step::Signatures, State::Waits, detail)
+        }
+    }
+}
+
+/// A published archive, of which only what is small was read.
+struct Archive<'s> {
+    name: &'s str,
+    objects: Vec<Object>,
+    manifest: Manifest,
+    digest: Sha256,
+    signatures: Files,
+    config: ResolvedConfig,
+}
+
+impl<'s> Archive<'s> {
+    fn open(store: &dyn Store, name: &'s str, objects: Vec<Object>) -> Result<Self, PublishError> {
+        let read = |path: &str, limit| -> Result<Vec<u8>, PublishError> {
+            let document = store.load(&format!("{name}/{path}"), limit)?;
+            let place = || store.address().place(name);
+            let missing = || PublishError::NoArchive { place: place() };
+            Ok(document.ok_or_else(missing)?.bytes)
+        };
+        let bytes = read(manifest::MANIFEST, LARGEST)?;
+        let digest = Sha256::of(&bytes);
+        let manifest = Manifest::parse(&bytes).map_err(|source| PublishError::Manifest {
+            place: store
+                .address()
+                .place(&format!("{name}/{}", manifest::MANIFEST)),
+            source,
+        })?;
+        let resolved = read(own::RESOLVED, LARGEST)?;
+        let found = Sha256::of(&resolved);
+        let listed = manifest.files.iter();
+        let mut listed = listed.filter(|file| file.path.as_str() == own::RESOLVED);
+        match listed.next() {
+            Some(file) if file.sha256 != found => {
+                return Err(PublishError::Store(StoreError::Differs {
+                    place: store.address().place(&format!("{name}/{}", own::RESOLVED)),
+                    expected: file.sha256,
+                    found,
+                }));
+            }
+            _ => {}
+        }
+        Ok(Self {
+            name,
+            signatures: signatures::in_store(store, name, &objects)?,
+            config: serde_json::from_slice(&resolved).map_err(PublishError::Config)?,
+            objects,
+            manifest,
+            digest,
+        })
+    }
+
+    /// Compares what is listed with what is there, by name and size.
+    fn files(&self) -> Report {
+        let mut there: BTreeMap<&str, u64> = self
+            .objects
+            .iter()
+            .filter_map(|object| Some((object.path.strip_prefix(self.name)?, object.size)))
+            .filter_map(|(path, size)| Some((path.strip_prefix('/')?, size)))
+            .collect();
+        let sums = self.manifest.sums(&self.digest).len() as u64;
+        let listed = self.manifest.files.iter();
+        let listed = listed.map(|file| (file.path.as_str(), file.size));
+        let (mut found, mut all, mut wrong) = (0, 0, Vec::new());
+        for (path, size) in listed.chain([(manifest::SUMS, sums)]) {
+            all += 1;
+            match there.remove(path) {
+                Some(has) if has == size => found += 1,
+                Some(has) => wrong.push(format!("{path:?} has {has} bytes: expected {size}")),
+                None => wrong.push(format!("{path:?} is not there")),
+            }
+        }
+        let own = |path: &&str| {
+            *path == manifest::MANIFEST || path.starts_with(&format!("{}/", manifest::SIGNATURES))
+        };
+        let strays = there.into_keys().filter(|path| !own(path));
+        wrong.extend(strays.map(|path| format!("{path:?} is not listed")));
+        if wrong.is_empty() {
+            let detail = format!("{found} of {all} there, and the manifest");
+            return Report::new(Step::Files, State::Done, detail);
+        }
+        let detail = format!("{found} of {all} there: {}", wrong.join("; "));
+        Report::new(Step::Files, State::Differs, detail)
+    }
+
+    fn retention(
+        &self,
+        store: &dyn Store,
+        standing: &Standing,
+        monitor: &dyn Monitor,
+    ) -> Result<Report, PublishError> {
+        let asked = match Keep::of(self.config.config.retention.as_ref(), standing)? {
+            Keep::Asked(asked) => asked,
+            other => return Ok(other.no_lock()),
+        };
+        let changes = retention::changes(store, self.name, &asked, monitor)?;
+        let (kept, open) = (changes.kept().len(), changes.changes().len());
+        if open == 0 {
+            let detail = format!("{kept} objects locked as configured");
+            return Ok(Report::new(Step::Retention, State::Done, detail));
+        }
+        let detail = format!(
+            "{open} of {} objects are not locked as configured",
+            kept + open
+        );
+        Ok(Report::new(Step::Retention, State::Missing, detail))
+    }
+
+    /// Compares with the latest receipt, without reading the objects.
+    fn receipt(&self, store: &dyn Store, monitor: &dyn Monitor) -> Result<Report, PublishError> {
+        let report = |state, detail| Ok(Report::new(Step::Receipt, state, detail));
+        let Some((path, receipt)) = receipt::latest(store, self.name)? else {
+            return report(State::Missing, "there is none".to_owned());
+        };
+        let receipt = match receipt {
+            Ok(receipt) => receipt,
+            Err(problem) => return report(State::Differs, format!("{path}: {problem}")),
+        };
+        let present = Present::of(store, self.name, &self.objects, monitor)?;
+        let whole = (&self.manifest, self.digest);
+        let findings = receipt::check(&receipt, whole, &self.signatures, Some(&present));
+        if !findings.is_empty() {
+            let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+            return report(State::Differs, format!("{path}: {}", lines.join("; ")));
+        }
+        let later = self.signatures.len() + self.manifest.files.len() + 2;
+        match later.saturating_sub(receipt.objects.len()) {
+            0 => report(State::Done, store.address().place(&path)),
+            count => report(
+                State::Missing,
+                format!("{path} was made before {count} files among the signatures: publish again"),
+            ),
+        }
+    }
+}

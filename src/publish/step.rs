@@ -1,0 +1,92 @@
+//! The steps of publishing, and what became of each.
+
+use serde::Serialize;
+
+/// A step, in the order in which they are carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// The archive's files, then its signatures, then its manifest.
+    Files,
+    /// The signatures of everyone required.
+    Signatures,
+    /// The locks on them.
+    Retention,
+    /// The receipt, beside the archive.
+    Receipt,
+}
+
+impl Step {
+    /// Its name as printed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Signatures => "signatures",
+            Self::Retention => "retention",
+            Self::Receipt => "receipt",
+        }
+    }
+}
+
+/// What became of a step, or will.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It was carried out.
+    Done,
+    /// There was nothing left to do.
+    Unchanged,
+    /// It would be carried out.
+    Planned,
+    /// It is not asked for.
+    NotConfigured,
+    /// It waits for something that people do.
+    Waits,
+    /// It was not carried out, or not to its end.
+    Missing,
+    /// What is there is not what should be.
+    Differs,
+}
+
+impl State {
+    /// Its name as printed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Unchanged => "unchanged",
+            Self::Planned => "planned",
+            Self::NotConfigured => "not configured",
+            Self::Waits => "waits",
+            Self::Missing => "missing",
+            Self::Differs => "differs",
+        }
+    }
+}
+
+/// A step and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The step.
+    pub step: Step,
+    /// What became of it.
+    pub state: State,
+    /// The same for a person: what was written, where, or what it waits for.
+    pub detail: String,
+}
+
+impl Report {
+    /// What became of `step`.
+    pub(super) fn new(step: Step, state: State, detail: impl Into<String>) -> Self {
+        Self {
+            step,
+            state,
+            detail: detail.into(),
+        }
+    }
+
+    /// A step that the archive's configuration does not ask for.
+    pub(super) fn not_configured(step: Step, table: &str) -> Self {
+        let detail = format!("the archive's configuration has no {table}");
+        Self::new(step, State::NotConfigured, detail)
+    }
+}

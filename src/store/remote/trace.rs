@@ -1,0 +1,148 @@
+//! What the requests of one operation met, which their last answer alone does not tell.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Deserialize;
+
+/// The most of a service's message that is shown, in characters.
+const LONGEST_MESSAGE: usize = 300;
+
+/// Kept by the requests of one operation.
+#[derive(Default)]
+pub(super) struct Trace {
+    in_doubt: AtomicBool,
+    trouble: Mutex<Option<Trouble>>,
+}
+
+/// The last thing that went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The service said no.
+    Refused(Refusal),
+    /// It could not be reached.
+    Unreachable {
+        problem: String,
+        /// It is there, and no authority that is trusted vouches for it.
+        is_untrusted: bool,
+    },
+}
+
+/// An answer that is an error.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    /// The service's own name for it, if it gives one.
+    pub(super) code: String,
+    pub(super) message: String,
+}
+
+impl Trace {
+    /// A request that writes failed, and may have worked all the same.
+    pub(super) fn doubt(&self) {
+        self.in_doubt.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether one did.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.in_doubt.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note(&self, trouble: Trouble) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
+    }
+
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        let trouble = self.trouble.lock();
+        trouble.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The errors of S3 and Azure.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct XmlError {
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// Those of Google.
+#[derive(Deserialize)]
+struct JsonError {
+    error: JsonDetail,
+}
+
+#[derive(Deserialize)]
+struct JsonDetail {
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    errors: Vec<JsonReason>,
+}
+
+#[derive(Deserialize)]
+struct JsonReason {
+    #[serde(default)]
+    reason: String,
+}
+
+impl Refusal {
+    /// Reads an error from the body that tells it. Of any other body, such as a proxy's page,
+    /// nothing is shown: it may repeat what was sent.
+    pub(super) fn read(status: u16, body: &[u8]) -> Self {
+        let (code, message) = if let Ok(error) = quick_xml::de::from_reader::<_, XmlError>(body) {
+            (error.code, error.message)
+        } else if let Ok(JsonError { error }) = serde_json::from_slice(body) {
+            let reason = error.errors.into_iter().next();
+            (
+                reason.map(|first| first.reason).unwrap_or_default(),
+                error.message,
+            )
+        } else {
+            (String::new(), String::new())
+        };
+        Self {
+            status,
+            code: plain(&code),
+            message: plain(&message),
+        }
+    }
+}
+
+/// Text of others, short and on one line.
+pub(super) fn plain(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.replace(char::is_control, "\u{fffd}");
+    match line.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_read_from_what_the_service_says_and_nothing_else() {
+        let xml = "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code>\
+                   <Message>No &amp; no\u{7}</Message><RequestId>1</RequestId></Error>";
+        let json =
+            r#"{"error":{"code":412,"message":"No","errors":[{"reason":"conditionNotMet"}]}}"#;
+        for (body, code, message) in [
+            (xml, "AccessDenied", "No & no\u{fffd}"),
+            (json, "conditionNotMet", "No"),
+            ("<html><body>Authorization: secret</body></html>", "", ""),
+            ("", "", ""),
+            ("{}", "", ""),
+        ] {
+            let refusal = Refusal::read(403, body.as_bytes());
+            assert_eq!(
+                (refusal.code.as_str(), refusal.message.as_str()),
+                (code, message)
+            );
+        }
+        assert_eq!(plain(&"ä".repeat(1000)).chars().count(), 301);
+    }
+}
