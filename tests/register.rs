@@ -2,8 +2,8 @@
 
 mod cells;
 mod commands;
+mod configuration;
 mod damage;
-// Python and git as programs beside it.
 mod git_file;
 mod parallel;
 mod releases;

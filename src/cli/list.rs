@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use dhfpack::catalogue::{self, Content, Listed, Release, Shard};
+use dhfpack::catalogue::{self, Content, Listed, Release};
 use dhfpack::digest::Sha256;
 use dhfpack::lineage;
 use dhfpack::monitor::Monitor;
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::cli::error::{CliError, Kind};
+use crate::cli::shard::ShardArg;
 use crate::cli::trust::Certificates;
 use crate::cli::{output, stores};
 
@@ -40,9 +41,10 @@ pub(crate) struct Args {
     store: String,
     #[command(flatten)]
     trust: Certificates,
-    /// Only the I-th of N equal parts; an archive stays in its part whatever else is published
+    /// Only the I-th of N equal parts; an archive stays in its part whatever else is published.
+    /// `auto` and `auto/N` read the variables of GitLab and of Kubernetes indexed Jobs
     #[arg(long, value_name = "I/N")]
-    shard: Option<Shard>,
+    shard: Option<ShardArg>,
     /// Also folders without a manifest: archives whose publishing broke off, and others
     #[arg(long)]
     all: bool,
@@ -58,7 +60,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let store = store::open(&address, &stores::access()?, monitor)?;
     let mut listed = catalogue::list(
         &*store,
-        args.shard,
+        args.shard.map(|shard| shard.0),
         trust.as_ref(),
         Timestamp::now(),
         monitor,

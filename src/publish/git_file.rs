@@ -59,9 +59,11 @@ impl GrowingDocument for GitFile {
     fn swap(&self, bytes: &[u8], current: Option<&Edition>) -> Result<Swapped, StoreError> {
         let commit = current.map(|edition| edition.0.as_str());
         let swapped = self.file.swap(bytes, commit, &self.message, self.date);
-        match swapped.map_err(|error| self.failed("change", error))? {
-            true => Ok(Swapped::Done),
-            false => Ok(Swapped::Changed),
-        }
+        let is_done = swapped.map_err(|error| self.failed("change", error))?;
+        Ok(if is_done {
+            Swapped::Done
+        } else {
+            Swapped::Changed
+        })
     }
 }

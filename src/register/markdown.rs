@@ -3,7 +3,6 @@
 
 use std::fmt::Write;
 
-use miette::Diagnostic;
 use thiserror::Error;
 
 use super::Release;
@@ -23,9 +22,8 @@ const COLUMNS: [&str; 9] = [
 ];
 
 /// A file without a place for the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error, Diagnostic)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the file does not have the lines `{BEGIN}` and `{END}`, once each and in this order")]
-#[diagnostic(help("add both lines where the table shall stand; everything else stays as it is"))]
 pub struct NoMarkers;
 
 /// The releases as a table, a row each, with line breaks as `\n`.

@@ -34,15 +34,12 @@ pub fn releases(register: &Register) -> Vec<Release> {
             entry: row.entry.clone(),
         };
         let earlier = row.entry.supersedes_row.and_then(|row| places.get(&row));
-        let place = match earlier {
-            Some(place) => {
-                releases[*place] = release;
-                *place
-            }
-            None => {
-                releases.push(release);
-                releases.len() - 1
-            }
+        let place = if let Some(place) = earlier {
+            releases[*place] = release;
+            *place
+        } else {
+            releases.push(release);
+            releases.len() - 1
         };
         places.insert(line.sha256, place);
     }

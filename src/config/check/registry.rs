@@ -24,7 +24,7 @@ pub(super) fn check(config: &Config, text: &TomlText) -> Result<(), Box<TomlErro
 }
 
 /// A file in a git repository that is pushed to.
-pub(super) fn check_git_file(
+fn check_git_file(
     file: &GitFileConfig,
     text: &TomlText,
     table: &[Step<'_>],

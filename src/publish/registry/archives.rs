@@ -64,7 +64,7 @@ fn compare(
         Err(error) => return Ok(differs(error.to_string())),
     };
     let Some(bytes) = manifest_at(store, location, &address, access, monitor)? else {
-        let detail = format!("{} has no manifest: the archive is not there", address);
+        let detail = format!("{address} has no manifest: the archive is not there");
         return Ok(vec![Finding::at(
             Code::ArchiveMissing,
             release.line,

@@ -153,7 +153,9 @@ pub enum RegistryError {
     },
     /// A Markdown file has no place for the table.
     #[error("the register cannot be shown in {place}")]
-    #[diagnostic(help("{}", help_of(source)))]
+    #[diagnostic(help(
+        "add both lines where the table shall stand; everything else stays as it is"
+    ))]
     Markdown {
         /// The file.
         place: String,
@@ -174,9 +176,4 @@ fn list(findings: &[Finding]) -> String {
         .map(|finding| format!("  {finding}"))
         .collect();
     lines.join("\n")
-}
-
-fn help_of(error: &NoMarkers) -> String {
-    let help = error.help().map(|help| help.to_string());
-    help.unwrap_or_default()
 }
