@@ -145,8 +145,6 @@ fn build(
         config: ConfigSource::Repository,
         tag: Some(product.tag.clone()),
         records: None,
-        amends: None,
-        earlier: None,
         locations: Locations {
             images,
             ..Locations::default()
