@@ -293,7 +293,7 @@ pub enum BuildError {
     /// It does not fit to the archive that it amends or supersedes.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Lineage(#[from] LineageError),
+    Lineage(#[from] Box<LineageError>),
     /// Stopped on request.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -97,7 +97,7 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Build(build::Args),
+    Build(Box<build::Args>),
     Verify(verify::Args),
     Sign(sign::Args),
     Show(show::Args),

@@ -1,7 +1,9 @@
 //! Every integration test, in one binary.
 
+mod addenda;
 mod archive;
 mod build;
+mod catalogue;
 mod cli;
 mod config;
 mod damage;
@@ -9,6 +11,7 @@ mod delivery;
 mod dhf;
 mod documents;
 mod environment;
+mod fetch;
 mod git;
 mod golden;
 mod image;
@@ -26,6 +29,7 @@ mod release;
 // Stock tools in a Unix shell.
 #[cfg(unix)]
 mod restore;
+mod retention;
 #[path = "../examples/quickstart/sample.rs"]
 mod sample;
 mod sample_product;

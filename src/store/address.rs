@@ -1,7 +1,7 @@
 //! Addresses of stores: a folder's path, or a URL.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -129,7 +129,12 @@ impl FromStr for Address {
 
 impl Remote {
     fn parse(service: Service, text: &str) -> Result<Self, String> {
-        let url = Url::parse(text).map_err(|error| error.to_string())?;
+        let text = match (service, text.split_once("://")) {
+            // Its first name is a folder's, which may hold what no host may.
+            (Service::Dropbox, Some((scheme, rest))) => format!("{scheme}:///{rest}"),
+            _ => text.to_owned(),
+        };
+        let url = Url::parse(&text).map_err(|error| error.to_string())?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err("it holds a login".to_owned());
         }
@@ -145,10 +150,15 @@ impl Remote {
             .into_owned();
         let path = path.trim_matches('/');
         let (bucket, folder) = match (service, host.as_str(), path) {
-            // Dropbox has no buckets: the first name is a folder's like all others.
-            (Service::Dropbox, host, "") => (String::new(), host.to_owned()),
-            (Service::Dropbox, "", path) => (String::new(), path.to_owned()),
-            (Service::Dropbox, host, path) => (String::new(), format!("{host}/{path}")),
+            (Service::Dropbox, _, path)
+                if path
+                    .split('/')
+                    .next()
+                    .is_some_and(|name| name.contains('@')) =>
+            {
+                return Err("its first name holds `@`, as a login would".to_owned());
+            }
+            (Service::Dropbox, _, path) => (String::new(), path.to_owned()),
             (_, "", _) => return Err("it names no bucket".to_owned()),
             (_, host, path) => (host.to_owned(), path.to_owned()),
         };
@@ -290,7 +300,13 @@ impl fmt::Display for Remote {
             if !self.bucket.is_empty() {
                 f.write_str("/")?;
             }
-            f.write_str(&self.folder)?;
+            for char in self.folder.chars() {
+                match char {
+                    // They would end the path, or begin an escape.
+                    '%' | '?' | '#' => write!(f, "%{:02X}", u32::from(char))?,
+                    char => f.write_char(char)?,
+                }
+            }
         }
         for (index, (key, value)) in self.options.iter().enumerate() {
             let mark = if index == 0 { '?' } else { '&' };
@@ -312,7 +328,9 @@ mod tests {
             "s3://bucket",
             "s3://bucket/a b/c",
             "s3://bucket/a?endpoint=http://127.0.0.1:9000&region=eu-central-1",
+            "s3://bucket/100%25/a%3Fb%23c",
             "dropbox://Releases/Pump",
+            "dropbox://Prüfung 2/Ärzte",
             "azblob://container/a?account=maker",
             "gs://bucket/a",
         ] {
@@ -335,6 +353,8 @@ mod tests {
             "s3://",
             "s3:///a",
             "s3://user:secret@bucket/a",
+            "dropbox://user:secret@Releases",
+            "dropbox://secret@Releases/Pump",
             "s3://bucket:80/a",
             "s3://bucket/a#secret",
             "s3://bucket/a//b",

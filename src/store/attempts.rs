@@ -87,7 +87,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, value.parse().unwrap());
         // 1994-11-06T08:49:00Z
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_740);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_mins(13_068_529);
         retry_after(&headers, now)
     }
 

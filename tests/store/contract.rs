@@ -5,17 +5,23 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
 
 use dhfpack::error::Cancelled;
 use dhfpack::monitor::{Monitor, Recording, Silent};
-use dhfpack::store::{self, Access, Address, Created, Edition, Object, Store, StoreError, Swapped};
+use dhfpack::store::{
+    self, Access, Address, Created, DropboxLogin, Edition, Store, StoreError, Swapped,
+};
 
+use self::tools::{Failing, MIB, Stopping, bytes, content, paths, put};
+use crate::support::dropbox::{self, Dropbox};
 use crate::support::release::told;
 use crate::support::s3::{Kind, SECRET, Server};
+
+pub(crate) mod tools;
 
 /// Where a child finds the store, and what cannot be expected of it.
 pub(crate) const STORE: &str = "DHFPACK_TEST_STORE";
@@ -83,6 +89,14 @@ fn google_keeps_the_contract() {
     on(Kind::Gcs);
 }
 
+#[test]
+fn dropbox_keeps_the_contract() {
+    if let Some(dropbox) = Dropbox::start() {
+        let login = ("DHFPACK_DROPBOX_TOKEN", dropbox::TOKEN.to_owned());
+        holds(&dropbox.address("contract"), &[login], false);
+    }
+}
+
 /// Run by the others, for one store each.
 #[test]
 #[ignore = "needs a store; the other tests here run it"]
@@ -106,75 +120,18 @@ fn the_contract() {
     contract.strange_paths_are_refused();
 }
 
+/// What the child is given to log in with.
+fn access() -> Access {
+    let token = std::env::var("DHFPACK_DROPBOX_TOKEN").ok();
+    Access {
+        dropbox: token.map(DropboxLogin::with_access_token),
+        ..Access::default()
+    }
+}
+
 struct Contract {
     address: Address,
     races: bool,
-}
-
-pub(crate) const MIB: usize = 1 << 20;
-
-/// Bytes of which no stretch is like another.
-pub(crate) fn bytes(length: usize, seed: u32) -> Vec<u8> {
-    let mut state = seed | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state.to_le_bytes()
-    };
-    let mut bytes: Vec<u8> = Vec::with_capacity(length + 4);
-    while bytes.len() < length {
-        bytes.extend(next());
-    }
-    bytes.truncate(length);
-    bytes
-}
-
-pub(crate) fn content(store: &dyn Store, path: &str) -> Vec<u8> {
-    let mut found = Vec::new();
-    store.read(path).unwrap().read_to_end(&mut found).unwrap();
-    found
-}
-
-pub(crate) fn put(store: &dyn Store, path: &str, bytes: &[u8]) -> Created {
-    let mut content = bytes;
-    store
-        .create(path, bytes.len() as u64, &mut content)
-        .unwrap()
-}
-
-fn paths(objects: &[Object]) -> Vec<&str> {
-    objects.iter().map(|object| object.path.as_str()).collect()
-}
-
-/// Content that ends in an error.
-struct Failing<'a> {
-    good: &'a [u8],
-    error: Option<io::Error>,
-}
-
-impl Read for Failing<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.good.is_empty()
-            && let Some(error) = self.error.take()
-        {
-            return Err(error);
-        }
-        self.good.read(buffer)
-    }
-}
-
-/// Content in the middle of which a stop is asked for.
-struct Stopping<'a> {
-    good: &'a [u8],
-    monitor: &'a Recording,
-}
-
-impl Read for Stopping<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.monitor.cancel();
-        self.good.read(buffer)
-    }
 }
 
 impl Contract {
@@ -184,7 +141,7 @@ impl Contract {
         if let Address::Folder(folder) = &address {
             fs::create_dir_all(folder).unwrap();
         }
-        store::open(&address, &Access::default(), monitor).unwrap()
+        store::open(&address, &access(), monitor).unwrap()
     }
 
     fn objects_of_every_size_come_back(&self) {

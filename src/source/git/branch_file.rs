@@ -189,7 +189,7 @@ impl BranchFile {
     ) -> Result<bool, GitError> {
         let tree = self.tree(bytes, current)?;
         let mut command = self.command();
-        let date = format!("{} +0000", date.as_second());
+        let date = format!("@{} +0000", date.as_second());
         for who in ["AUTHOR", "COMMITTER"] {
             command
                 .env(format!("GIT_{who}_NAME"), COMMITTER)

@@ -87,6 +87,10 @@ impl<'m> Transport<'m> {
 
     /// Sends a request, and waits for the head of its answer.
     pub(super) fn send(&self, request: RequestBuilder, body: Bytes) -> Result<Response, Broken> {
+        // A quick answer would come before the wait looks.
+        if self.monitor.is_cancelled() {
+            return Err(Broken::Cancelled(Cancelled));
+        }
         let pulse = Pulse::start();
         let request = request.body(Paced::body(body, pulse.clone()));
         self.wait(pulse, request.send())
