@@ -13,6 +13,7 @@ use crate::verify::VerifyError;
 pub mod dhf;
 mod exchange;
 mod git_file;
+mod keeping;
 mod outputs;
 mod parallel;
 pub mod receipt;

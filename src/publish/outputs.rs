@@ -258,16 +258,18 @@ fn no_dhf() -> Report {
     Report::new(Step::Dhf, State::NotConfigured, detail)
 }
 
-fn planned(is_there: bool) -> State {
-    match is_there {
-        true => State::Unchanged,
-        false => State::Planned,
+pub(super) fn planned(is_there: bool) -> State {
+    if is_there {
+        State::Unchanged
+    } else {
+        State::Planned
     }
 }
 
-fn done(changed: bool) -> State {
-    match changed {
-        true => State::Done,
-        false => State::Unchanged,
+pub(super) fn done(changed: bool) -> State {
+    if changed {
+        State::Done
+    } else {
+        State::Unchanged
     }
 }

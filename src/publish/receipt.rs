@@ -19,7 +19,7 @@ mod keep;
 
 pub use check::{Present, check};
 pub(super) use keep::keep;
-pub use keep::{Kept, latest, parse};
+pub use keep::{Found, Kept, latest, parse};
 
 /// The format number this version writes, and the highest it reads.
 pub const FORMAT: u32 = 1;
@@ -186,9 +186,10 @@ impl ObjectReceipt {
             sha256: file.sha256,
             checksum: stored.checksum.clone(),
             version: stored.version.clone(),
-            proof: match by.reads_back || read_back.includes(file) {
-                true => Proof::ReadBack,
-                false => Proof::ServiceChecksum,
+            proof: if by.reads_back || read_back.includes(file) {
+                Proof::ReadBack
+            } else {
+                Proof::ServiceChecksum
             },
             retention: locks.retention.map(|retention| RetentionReceipt {
                 mode: retention.mode,

@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
+use super::keeping::Keeping;
 use super::outputs::{self, Destinations};
 use super::receipt::{self, Kept, ObjectReceipt, Outputs, Receipt};
-use super::retention::{self, Confirmation, Planned};
+use super::retention::{self, Confirmation, Locked};
 use super::signatures::{self, Standing};
 use super::upload::{self, Prepared, Upload};
 use super::{PublishError, Published, ReadBack, Report, Source, State, Step, StoreFile, Stored};
 use crate::archive::Records;
 use crate::catalogue;
-use crate::config::RetentionConfig;
 use crate::error::Cancelled;
 use crate::manifest::SIGNATURES;
 use crate::monitor::Monitor;
@@ -52,48 +52,7 @@ pub struct Plan<'a> {
     standing: Standing,
     left_out: Vec<String>,
     /// What else is asked for.
-    others: Option<(Keep, outputs::Planned<'a>)>,
-}
-
-/// What the archive's configuration asks of its retention.
-pub(super) enum Keep {
-    /// It has no table for it.
-    NotConfigured,
-    /// A rule, and no lock.
-    NoLock,
-    /// The time counts from a statement, and nobody has signed.
-    Waits,
-    /// These locks.
-    Asked(Planned),
-}
-
-impl Keep {
-    pub(super) fn of(
-        config: Option<&RetentionConfig>,
-        standing: &Standing,
-    ) -> Result<Self, PublishError> {
-        let Some(config) = config else {
-            return Ok(Self::NotConfigured);
-        };
-        let Some(from) = standing.released_at.or(standing.signed_at) else {
-            return Ok(Self::Waits);
-        };
-        let planned = retention::plan(config, from)?;
-        Ok(match planned.is_nothing() {
-            true => Self::NoLock,
-            false => Self::Asked(planned),
-        })
-    }
-
-    /// Why nothing is locked.
-    pub(super) fn no_lock(&self) -> Report {
-        let (state, detail) = match self {
-            Self::NotConfigured => return Report::not_configured(Step::Retention, "[retention]"),
-            Self::NoLock => (State::NotConfigured, "[retention] names no `mode`: no lock"),
-            Self::Waits | Self::Asked(_) => (State::Waits, "nobody has signed yet"),
-        };
-        Report::new(Step::Retention, state, detail)
-    }
+    others: Option<(Keeping, outputs::Planned<'a>)>,
 }
 
 /// What a run did.
@@ -170,25 +129,10 @@ pub fn plan<'a>(
     let there = upload::list(order.store, name)?;
     let merged = signatures::merge(source, signatures::in_store(order.store, name, &there)?)?;
     let standing = Standing::of(&merged.all, (manifest, source.digest()), order.policy);
-    let others = match order.others {
-        None => None,
-        Some(to) => {
-            let config = source.config()?;
-            let keep = Keep::of(config.config.retention.as_ref(), &standing)?;
-            if let Keep::Asked(planned) = &keep {
-                retention::require(order.store, planned, order.confirmation)?;
-            }
-            let records = Records::of(source.tree())?;
-            let whole = (manifest, source.digest());
-            let location = order.store.address().below(name);
-            let planned = outputs::Planned::of(&records, whole, &config, &location, &standing, to)?;
-            Some((keep, planned))
-        }
-    };
-    let before = match receipt::latest(order.store, name)? {
-        Some((_, Ok(before))) if before.manifest_sha256 == source.digest() => Some(before),
-        _ => None,
-    };
+    let others = order.others.map(|to| others(source, order, &standing, to));
+    let others = others.transpose()?;
+    let before = receipt::latest(order.store, name)?.and_then(|(_, receipt)| receipt.ok());
+    let before = before.filter(|before| before.manifest_sha256 == source.digest());
     let proved = |file: &StoreFile, object: &Object| {
         let known = before.as_ref()?.object(&file.path)?;
         (known.sha256 == file.sha256 && known.is_still(object)).then(|| Stored {
@@ -214,6 +158,24 @@ pub fn plan<'a>(
     })
 }
 
+/// What else is asked for.
+fn others<'a>(
+    source: &Source<'_>,
+    order: Order<'_>,
+    standing: &Standing,
+    to: Destinations<'a>,
+) -> Result<(Keeping, outputs::Planned<'a>), PublishError> {
+    let config = source.config()?;
+    let keeping = Keeping::of(config.config.retention.as_ref(), standing)?;
+    keeping.require(order.store, order.confirmation)?;
+    let records = Records::of(source.tree())?;
+    let manifest = source.manifest();
+    let location = order.store.address().below(&manifest.name);
+    let whole = (manifest, source.digest());
+    let planned = outputs::Planned::of(&records, whole, &config, &location, standing, to)?;
+    Ok((keeping, planned))
+}
+
 impl Plan<'_> {
     /// How far the archive has come.
     pub fn standing(&self) -> &Standing {
@@ -233,7 +195,6 @@ impl Plan<'_> {
 
     /// What would be done, step by step.
     pub fn steps(&self) -> Vec<Report> {
-        let planned = |step, detail| Report::new(step, State::Planned, detail);
         let missing = self.missing();
         let bytes = missing.iter().map(|file| file.size);
         let bytes = bytes.fold(0, u64::saturating_add);
@@ -242,34 +203,13 @@ impl Plan<'_> {
             missing.len(),
             self.prepared.kept()
         );
-        let mut steps = vec![
-            match missing.is_empty() {
-                true => Report::new(Step::Files, State::Unchanged, files),
-                false => planned(Step::Files, files),
-            },
-            self.signatures(),
-        ];
-        if let Some((keep, others)) = &self.others {
-            steps.push(match keep {
-                Keep::Asked(asked) => planned(Step::Retention, locks(asked).to_string()),
-                other => other.no_lock(),
-            });
+        let state = outputs::planned(missing.is_empty());
+        let mut steps = vec![Report::new(Step::Files, state, files), self.standing.step()];
+        if let Some((keeping, others)) = &self.others {
+            steps.push(keeping.step());
             steps.extend(others.steps());
         }
         steps
-    }
-
-    fn signatures(&self) -> Report {
-        match self.standing.released_at {
-            Some(time) => {
-                let detail = format!("released {time}");
-                Report::new(Step::Signatures, State::Done, detail)
-            }
-            None => {
-                let detail = format!("pending: {}", self.standing.open.join("; "));
-                Report::new(Step::Signatures, State::Waits, detail)
-            }
-        }
     }
 
     /// Carries it out.
@@ -277,7 +217,6 @@ impl Plan<'_> {
         if let Some((_, others)) = &self.others {
             others.require_writer()?;
         }
-        let signatures = self.signatures();
         let Self {
             order,
             source,
@@ -289,17 +228,23 @@ impl Plan<'_> {
         let name = &source.manifest().name;
         let open = |path: &ArchivePath| source.open(path);
         let published = prepared.write(&open, monitor)?;
-        let mut steps = vec![files_done(&published), signatures];
+        let mut steps = vec![files_done(&published), standing.step()];
         let mut outputs = Outputs::default();
-        if let Some((keep, others)) = others {
-            steps.push(match keep {
-                Keep::Asked(asked) => lock(order, name, &asked, monitor)?,
-                other => other.no_lock(),
-            });
+        let mut locked = None;
+        if let Some((keeping, others)) = others {
+            let (step, locks) =
+                keeping.carry_out(order.store, name, order.confirmation, monitor)?;
+            locked = locks;
+            steps.push(step);
             let (done, made) = others.carry_out(source.tree(), monitor)?;
             steps.extend(done);
             outputs = made;
         }
+        let locked = match (locked, order.store.object_lock()) {
+            (Some(locked), _) => locked,
+            (None, Some(_)) => retention::check(order.store, name, monitor)?,
+            (None, None) => Vec::new(),
+        };
         let receipt = Receipt {
             format: receipt::FORMAT,
             archive: name.clone(),
@@ -307,7 +252,7 @@ impl Plan<'_> {
             store: order.store.address().to_string(),
             released_at: standing.released_at,
             outputs,
-            objects: objects(order, name, &published, monitor)?,
+            objects: objects(order, name, &published, locked),
         };
         let kept = receipt::keep(order.store, &receipt)?;
         steps.push(receipt_done(order.store, &kept));
@@ -327,44 +272,13 @@ fn files_done(published: &Published) -> Report {
     let Published {
         copied, skipped, ..
     } = published;
-    let state = match copied {
-        0 => State::Unchanged,
-        _ => State::Done,
-    };
     let detail = format!("{copied} copied, {skipped} there already");
-    Report::new(Step::Files, state, detail)
+    Report::new(Step::Files, outputs::done(*copied > 0), detail)
 }
 
 fn receipt_done(store: &dyn Store, kept: &Kept) -> Report {
-    let state = match kept.added {
-        true => State::Done,
-        false => State::Unchanged,
-    };
-    Report::new(Step::Receipt, state, store.address().place(&kept.path))
-}
-
-fn locks(asked: &Planned) -> Locks {
-    Locks {
-        retention: asked.retention,
-        legal_hold: asked.legal_hold,
-    }
-}
-
-fn lock(
-    order: Order<'_>,
-    name: &str,
-    asked: &Planned,
-    monitor: &dyn Monitor,
-) -> Result<Report, PublishError> {
-    let applied = retention::apply(order.store, name, asked, order.confirmation, monitor)?;
-    let (changed, all) = (applied.changed, applied.objects.len());
-    let state = match changed {
-        0 => State::Unchanged,
-        _ => State::Done,
-    };
-    let asked = locks(asked);
-    let detail = format!("{all} objects {asked}, {changed} of them by this run");
-    Ok(Report::new(Step::Retention, state, detail))
+    let place = store.address().place(&kept.path);
+    Report::new(Step::Receipt, outputs::done(kept.added), place)
 }
 
 /// The receipts of the objects, with the locks that the store says there are.
@@ -372,21 +286,15 @@ fn objects(
     order: Order<'_>,
     name: &str,
     published: &Published,
-    monitor: &dyn Monitor,
-) -> Result<Vec<ObjectReceipt>, PublishError> {
-    let locked = match order.store.object_lock() {
-        Some(_) => retention::check(order.store, name, monitor)?,
-        None => Vec::new(),
-    };
-    let locks: BTreeMap<String, Locks> = locked
-        .into_iter()
-        .map(|locked| (locked.path, locked.locks))
-        .collect();
+    locked: Vec<Locked>,
+) -> Vec<ObjectReceipt> {
+    let locked = locked.into_iter();
+    let locks: BTreeMap<String, Locks> = locked.map(|locked| (locked.path, locked.locks)).collect();
     let promises = order.store.promises();
     let receipt = |stored: &Stored| {
         let place = format!("{name}/{}", stored.file.path);
         let locks = locks.get(&place).copied().unwrap_or_default();
         ObjectReceipt::of(stored, locks, order.read_back, promises)
     };
-    Ok(published.objects.iter().map(receipt).collect())
+    published.objects.iter().map(receipt).collect()
 }

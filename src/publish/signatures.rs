@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{PublishError, Source};
+use super::{PublishError, Report, Source, State, Step};
 use crate::digest::Sha256;
 use crate::finding::{Class, Finding};
 use crate::manifest::{Manifest, SIGNATURES};
@@ -52,6 +52,15 @@ impl Standing {
             signed_at: valid.map(|signer| signer.signed_at).max(),
             open: findings.into_iter().map(|finding| finding.detail).collect(),
         }
+    }
+
+    /// The same as a step of publishing.
+    pub(super) fn step(&self) -> Report {
+        let (state, detail) = match self.released_at {
+            Some(time) => (State::Done, format!("released {time}")),
+            None => (State::Waits, format!("pending: {}", self.open.join("; "))),
+        };
+        Report::new(Step::Signatures, state, detail)
     }
 
     /// Whether every required role has signed.

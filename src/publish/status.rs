@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use super::keeping::Keeping;
 use super::outputs::{Destinations, Planned};
 use super::receipt::{self, Present};
-use super::run::Keep;
 use super::signatures::{self, Files, Standing};
-use super::{PublishError, Report, State, Step, retention, upload};
+use super::{PublishError, Report, State, Step, upload};
 use crate::archive::{self, Records};
 use crate::config::ResolvedConfig;
 use crate::digest::Sha256;
@@ -68,16 +68,6 @@ pub fn inspect<'s>(store: &'s dyn Store, name: &'s str) -> Result<Inspected<'s>,
     }))
 }
 
-fn signatures(standing: &Standing) -> Report {
-    match standing.released_at {
-        Some(time) => Report::new(Step::Signatures, State::Done, format!("released {time}")),
-        None => {
-            let detail = format!("pending: {}", standing.open.join("; "));
-            Report::new(Step::Signatures, State::Waits, detail)
-        }
-    }
-}
-
 /// A published archive, of which only what is small was read.
 pub struct InStore<'s> {
     store: &'s dyn Store,
@@ -130,10 +120,11 @@ impl<'s> InStore<'s> {
     ) -> Result<Progress, PublishError> {
         let whole = (&self.manifest, self.digest);
         let standing = Standing::of(&self.signatures, whole, policy);
+        let keeping = Keeping::of(self.config.config.retention.as_ref(), &standing)?;
         let mut steps = vec![
             self.files(),
-            signatures(&standing),
-            self.retention(&standing, monitor)?,
+            standing.step(),
+            keeping.progress(self.store, self.name, monitor)?,
         ];
         let tree = archive::in_folder(self.store, self.name, &self.objects);
         let records = Records::of(&tree)?;
@@ -181,28 +172,6 @@ impl<'s> InStore<'s> {
         Report::new(Step::Files, State::Differs, detail)
     }
 
-    fn retention(
-        &self,
-        standing: &Standing,
-        monitor: &dyn Monitor,
-    ) -> Result<Report, PublishError> {
-        let asked = match Keep::of(self.config.config.retention.as_ref(), standing)? {
-            Keep::Asked(asked) => asked,
-            other => return Ok(other.no_lock()),
-        };
-        let changes = retention::changes(self.store, self.name, &asked, monitor)?;
-        let (kept, open) = (changes.kept().len(), changes.changes().len());
-        if open == 0 {
-            let detail = format!("{kept} objects locked as configured");
-            return Ok(Report::new(Step::Retention, State::Done, detail));
-        }
-        let detail = format!(
-            "{open} of {} objects are not locked as configured",
-            kept + open
-        );
-        Ok(Report::new(Step::Retention, State::Missing, detail))
-    }
-
     /// Compares with the latest receipt, without reading the objects.
     fn receipt(&self, monitor: &dyn Monitor) -> Result<Report, PublishError> {
         let report = |state, detail| Ok(Report::new(Step::Receipt, state, detail));
@@ -221,12 +190,12 @@ impl<'s> InStore<'s> {
             return report(State::Differs, format!("{path}: {}", lines.join("; ")));
         }
         let later = self.signatures.len() + self.manifest.files.len() + 2;
-        match later.saturating_sub(receipt.objects.len()) {
-            0 => report(State::Done, self.store.address().place(&path)),
-            count => report(
-                State::Missing,
-                format!("{path} was made before {count} files among the signatures: publish again"),
-            ),
+        let count = later.saturating_sub(receipt.objects.len());
+        if count == 0 {
+            return report(State::Done, self.store.address().place(&path));
         }
+        let detail =
+            format!("{path} was made before {count} files among the signatures: publish again");
+        report(State::Missing, detail)
     }
 }

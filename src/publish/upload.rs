@@ -330,11 +330,17 @@ fn rank_of(file: &StoreFile) -> u8 {
     let path = file.path.as_str();
     if path == MANIFEST {
         3
-    } else if file.path.below(SIGNATURES).is_some() && path.ends_with(".json") {
+    } else if file.path.below(SIGNATURES).is_some_and(is_statement) {
         2
     } else {
         u8::from(file.path.below(FOLDER).is_some())
     }
+}
+
+/// Whether a file among the signatures is a statement: the grammar of their names knows no other.
+fn is_statement(name: &str) -> bool {
+    name.rsplit_once('.')
+        .is_some_and(|(_, kind)| kind == "json")
 }
 
 /// An error while bytes passed, or what it carries.

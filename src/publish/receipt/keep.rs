@@ -9,6 +9,9 @@ const LARGEST: u64 = 512 * 1024 * 1024;
 /// How often another job may be quicker to take the next number.
 const ATTEMPTS: usize = 100;
 
+/// A receipt's path in its store, and what it says; or why it cannot be understood.
+pub type Found = (String, Result<Receipt, String>);
+
 /// The receipt that now is the latest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
@@ -22,10 +25,7 @@ pub struct Kept {
 
 /// The latest receipt of the archive `name`: its path, and what it says if that can be understood.
 /// None if the archive has none.
-pub fn latest(
-    store: &dyn Store,
-    name: &str,
-) -> Result<Option<(String, Result<Receipt, String>)>, StoreError> {
+pub fn latest(store: &dyn Store, name: &str) -> Result<Option<Found>, StoreError> {
     let Some(number) = numbers(store, name)?.pop() else {
         return Ok(None);
     };
