@@ -159,7 +159,10 @@ impl<'m> RemoteStore<'m> {
                 .version()
                 .filter(|version| *version != "null")
                 .map(ToOwned::to_owned),
-            checksum: metadata.etag().map(ToOwned::to_owned),
+            // Some servers quote it here and not there; the quotes are HTTP's, not the mark's.
+            checksum: metadata
+                .etag()
+                .map(|etag| etag.trim_matches('"').to_owned()),
         }
     }
 

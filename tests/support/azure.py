@@ -154,7 +154,7 @@ class Handler(BaseHTTPRequestHandler):
                 xml += f"<BlobPrefix><Name>{escape(name)}</Name></BlobPrefix>"
                 continue
             content, mark, md5 = found[name]
-            xml += f"<Blob><Name>{escape(name)}</Name><Properties><Last-Modified>Sun, 06 Nov 1994 08:49:37 GMT</Last-Modified><Etag>{escape(mark)}</Etag><Content-Length>{len(content)}</Content-Length><Content-MD5>{md5 or ''}</Content-MD5></Properties></Blob>"
+            xml += f"<Blob><Name>{escape(name)}</Name><Properties><Last-Modified>Sun, 06 Nov 1994 08:49:37 GMT</Last-Modified><Etag>{mark.strip(chr(34))}</Etag><Content-Length>{len(content)}</Content-Length><Content-MD5>{md5 or ''}</Content-MD5></Properties></Blob>"
         marker = names[PAGE - 1] if len(names) > PAGE else ""
         text = f"<?xml version='1.0' encoding='utf-8'?><EnumerationResults><Blobs>{xml}</Blobs><NextMarker>{escape(marker)}</NextMarker></EnumerationResults>"
         self.answer(200, [("Content-Type", "application/xml")], text.encode())

@@ -124,7 +124,7 @@ fn pass(
             io::copy(&mut server.take(count as u64), &mut client)?;
         }
         Fault::Slow => {
-            let mut piece = [0; 64 << 10];
+            let mut piece = vec![0; 64 << 10];
             loop {
                 let count = server.read(&mut piece)?;
                 if count == 0 {
