@@ -252,6 +252,9 @@ made_product() {
     sed -i "s|$1.config.data|$1.data|" "$1.config/dhfpack.toml"
     git init -q --bare -b main "$1"
     CONFIG=$1.config python3 benches/repository.py "${@:2}" | git -C "$1" fast-import --quiet
+    # As whoever hosts a repository keeps it: fast-import compares each file with the one before it
+    # alone, and its manual asks for this.
+    [ "$2" = history ] || git -C "$1" repack -adfq
 }
 
 # Mean seconds of one step of a build: PRODUCT STEP
@@ -322,25 +325,44 @@ bench_image() {
     rm -rf "$dir/skopeo.tar" "$dir/built"
 }
 
-# A product's image from a registry: LABEL REFERENCE
+# What stock tools need for the same layers: PORT REPOSITORY
+pull_script() {
+    local address=http://127.0.0.1:$1/v2/$2 accept=application/vnd.oci.image.manifest.v1+json
+    curl -sf -H "Accept: $accept, application/vnd.docker.distribution.manifest.v2+json" "$address/manifests/1" \
+        | python3 -c 'import json, sys
+for layer in json.load(sys.stdin)["layers"]:
+    print(layer["digest"], layer["mediaType"])' > "$dir/layers.txt"
+    while read -r digest _; do
+        echo "curl -sf $address/blobs/$digest | tee $dir/pulled/${digest#*:} | sha256sum >/dev/null &"
+    done < "$dir/layers.txt"
+    echo "wait; sync $dir/pulled/*"
+}
+
+# A product's image from a registry: LABEL PORT
 registry_image() {
-    local repository=$dir/registry-$1.product ours speed
+    local repository=$dir/registry-$1.product ours speed stock source
     if [ ! -d "$repository" ]; then
         mkdir -p "$repository.data"
         small_files "$repository.data/small" 100
-        product "$repository" "registry:$2"
+        product "$repository" "registry:127.0.0.1:$2/$1:1"
     fi
+    pull_script "$2" "$1" > "$dir/pull.sh"
+    echo "layers $1: $(cut -d ' ' -f 2 "$dir/layers.txt" | sort | uniq -c)"
     ours=$(wall "$(build_command "$repository" "$dir/built")" "rm -rf $dir/built; mkdir $dir/built; sync")
+    source=$(step "$repository" image)
     speed=$(openssl_speed 1)
-    echo "layers $1: dhfpack build ${ours}s: rate $(ratio "$(python3 -c "print(2**30 / $ours)")" "$speed") of openssl speed on one core (goal 0.8)"
+    stock=$(wall "sh $dir/pull.sh" "rm -rf $dir/pulled; mkdir $dir/pulled; sync")
+    echo "the source alone ${source}s: rate $(ratio "$(python3 -c "print(2**30 / $source)")" "$speed") of openssl speed on one core (goal 0.8)"
+    echo "the whole build ${ours}s: rate $(ratio "$(python3 -c "print(2**30 / $ours)")" "$speed")"
+    echo "curl of all layers at once, each through tee to sha256sum, and sync: ${stock}s: rate $(ratio "$(python3 -c "print(2**30 / $stock)")" "$speed")"
     rm -rf "$dir/built"
     mkdir "$dir/built"
     measure_memory "build" "$(build_command "$repository" "$dir/built")"
-    rm -rf "$dir/built"
+    rm -rf "$dir/built" "$dir/pulled" "$dir/step"
 }
 
 bench_registry() {
-    for program in skopeo docker-registry; do
+    for program in skopeo docker-registry curl; do
         command -v "$program" >/dev/null || { echo "skipped: no $program"; return; }
     done
     say "registry: image of 1 GiB in two layers, over loopback"
@@ -360,11 +382,12 @@ YAML
     # To a folder first: there layers are as they were, and may stay so on their way to the registry.
     rm -rf "$dir/layers"
     skopeo copy -q docker-daemon:bench-1g:1.0.0 "dir:$dir/layers"
-    skopeo copy -q --preserve-digests --dest-tls-verify=false "dir:$dir/layers" "docker://127.0.0.1:$port/bench:plain"
+    # Packed ones first: skopeo would take plain ones that the registry has already instead.
     skopeo copy -q --dest-compress --dest-compress-format gzip --dest-tls-verify=false \
-        "dir:$dir/layers" "docker://127.0.0.1:$port/bench:gzip"
+        "dir:$dir/layers" "docker://127.0.0.1:$port/gzip:1"
+    skopeo copy -q --preserve-digests --dest-tls-verify=false "dir:$dir/layers" "docker://127.0.0.1:$port/plain:1"
     rm -rf "$dir/layers"
-    for form in plain gzip; do registry_image "$form" "127.0.0.1:$port/bench:$form"; done
+    for form in plain gzip; do registry_image "$form" "$port"; done
     kill "$process"
     trap - EXIT
     rm -rf "$dir/registry"

@@ -10,6 +10,7 @@ use std::path::Path;
 
 pub use self::error::ArchiveError;
 pub use self::pack::{Form, pack, pack_tar, pack_zip};
+pub(crate) use self::read_store::in_folder;
 pub use self::read_store::in_store;
 pub use self::records::Records;
 pub use self::staging::{FileWriter, StagedFile, Staging, Written};

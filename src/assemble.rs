@@ -190,6 +190,19 @@ pub enum BuildError {
         /// Where the search began.
         start: PathBuf,
     },
+    /// No configuration was found where no files are checked out.
+    #[error("{} has no files checked out, and there is no {file} at `{rev}`", start.display())]
+    #[diagnostic(help(
+        "name the release with --tag TAG, whose {file} then counts, or the configuration with --config FILE"
+    ))]
+    NoConfigInBare {
+        /// The usual name.
+        file: &'static str,
+        /// The bare repository.
+        start: PathBuf,
+        /// Where in its history was looked.
+        rev: String,
+    },
     /// A file is not in the repository at the revision.
     #[error("there is no {path} in the repository at `{rev}`")]
     #[diagnostic(help(
@@ -280,7 +293,7 @@ pub enum BuildError {
     /// It does not fit to the archive that it amends or supersedes.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Lineage(#[from] LineageError),
+    Lineage(#[from] Box<LineageError>),
     /// Stopped on request.
     #[error(transparent)]
     #[diagnostic(transparent)]

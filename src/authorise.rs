@@ -34,7 +34,7 @@ pub enum AuthoriseError {
     /// The archive is not what was sealed.
     #[error("the archive is not what was sealed, and was not signed: {finding}")]
     #[diagnostic(help(
-        "nobody should sign what cannot be verified; `dhfpack verify` shows everything that is wrong"
+        "nobody should sign what cannot be verified; `dhfpack verify` shows everything that is wrong; a signature without its statement is completed when its signer signs again"
     ))]
     Damaged {
         /// The first thing that is wrong with it.

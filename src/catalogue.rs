@@ -100,7 +100,7 @@ impl Shard {
     pub fn has(self, name: &str) -> bool {
         let digest = Sha256::of(name.as_bytes());
         let start = digest.as_bytes()[..4].iter();
-        let number = start.fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+        let number = start.fold(0_u32, |number, byte| (number << 8) | u32::from(*byte));
         number % self.count == self.index - 1
     }
 }
@@ -259,7 +259,7 @@ pub enum SiblingError {
     /// It does not fit.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Lineage(#[from] LineageError),
+    Lineage(#[from] Box<LineageError>),
 }
 
 /// Fails unless every archive that this one amends or supersedes is in the store, and has the same
@@ -272,10 +272,12 @@ pub fn require_siblings(
     let near = format!("{}-{}", manifest.product.id, manifest.release.version);
     for (relation, digest) in lineage::named(manifest) {
         let found = find(store, &digest, &near, monitor)?;
-        let (_, earlier) = found.ok_or_else(|| LineageError::NotThere {
-            relation,
-            manifest: digest,
-            store: store.address().to_string(),
+        let (_, earlier) = found.ok_or_else(|| {
+            Box::new(LineageError::NotThere {
+                relation,
+                manifest: digest,
+                store: store.address().to_string(),
+            })
         })?;
         lineage::check(&Identity::of(manifest), relation, &earlier)?;
     }

@@ -32,11 +32,14 @@ mod new_file;
 mod output;
 mod pack;
 mod panic;
+mod places;
 mod publish;
 mod rebuild;
 mod receipt;
+mod registry;
 mod retention;
 mod schema;
+mod shard;
 mod show;
 mod shown;
 mod sign;
@@ -94,7 +97,7 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Build(build::Args),
+    Build(Box<build::Args>),
     Verify(verify::Args),
     Sign(sign::Args),
     Show(show::Args),
@@ -108,6 +111,7 @@ enum Command {
     List(list::Args),
     Fetch(fetch::Args),
     Retention(retention::Args),
+    Registry(registry::Args),
     Image(image::Args),
     Key(key::Args),
     Layout(layout::Args),
@@ -133,6 +137,7 @@ impl Command {
             Self::List(args) => list::run(args, monitor),
             Self::Fetch(args) => fetch::run(args, monitor),
             Self::Retention(args) => retention::run(args, monitor),
+            Self::Registry(args) => registry::run(args, monitor),
             Self::Image(args) => image::run(args, monitor),
             Self::Key(args) => key::run(args, monitor),
             Self::Layout(args) => layout::run(args),

@@ -50,6 +50,7 @@ pub mod monitor;
 pub mod path;
 #[cfg(feature = "native")]
 pub mod platform;
+pub mod shard;
 #[cfg(feature = "native")]
 mod threads;
 pub mod toml_file;

@@ -143,34 +143,34 @@ pub fn check(
     this: &Identity<'_>,
     relation: Relation,
     earlier: &Manifest,
-) -> Result<(), LineageError> {
+) -> Result<(), Box<LineageError>> {
     let was = Identity::of(earlier);
     if (this.product, this.version) != (was.product, was.version) {
-        return Err(LineageError::OtherRelease {
+        return Err(Box::new(LineageError::OtherRelease {
             earlier: earlier.name.clone(),
             product: this.product.to_owned(),
             version: this.version.to_owned(),
-        });
+        }));
     }
     if let Some(amends) = earlier.amends
         && relation == Relation::Amends
     {
-        return Err(LineageError::OfAddendum {
+        return Err(Box::new(LineageError::OfAddendum {
             earlier: earlier.name.clone(),
             amends,
-        });
+        }));
     }
     if *this == was {
         return Ok(());
     }
-    Err(LineageError::TagMoved {
+    Err(Box::new(LineageError::TagMoved {
         tag: this.tag.to_owned(),
         tag_object: this.tag_object.to_owned(),
         commit: this.commit.to_owned(),
         was_object: was.tag_object.to_owned(),
         was_commit: was.commit.to_owned(),
         earlier: earlier.name.clone(),
-    })
+    }))
 }
 
 /// The archives that `manifest` names as amended or superseded.

@@ -12,8 +12,11 @@ use crate::verify::VerifyError;
 
 pub mod dhf;
 mod exchange;
+mod git_file;
+mod outputs;
 mod parallel;
 pub mod receipt;
+pub mod registry;
 pub mod retention;
 mod run;
 pub mod service_manual;
@@ -23,13 +26,18 @@ mod status;
 mod step;
 mod upload;
 
+pub use dhf::DhfError;
 pub use exchange::{GrowingDocument, InStore, exchange};
+pub use git_file::GitFile;
+pub use outputs::{Destinations, RegisterAt};
 pub use receipt::Receipt;
+pub use registry::RegistryError;
 pub use retention::{Confirmation, RetentionError};
 pub use run::{Order, Outcome, Plan, plan, publish};
+pub use service_manual::ServiceManualError;
 pub use signatures::Standing;
 pub use source::Source;
-pub use status::{Progress, status};
+pub use status::{InStore as PublishedArchive, Inspected, Progress, inspect};
 pub use step::{Report, State, Step};
 pub use upload::{Opener, Published, ReadBack, StoreFile, Stored, upload};
 
@@ -112,4 +120,23 @@ pub enum PublishError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Sibling(#[from] SiblingError),
+    /// The design outputs cannot be copied.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Dhf(#[from] DhfError),
+    /// The service manual's entry cannot be added.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    ServiceManual(#[from] ServiceManualError),
+    /// The release cannot be registered.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Registry(#[from] RegistryError),
+    /// A row is to be written, and nobody is there to sign it. Nothing was written.
+    #[error("no key to sign the release's row in {place}")]
+    #[diagnostic(help("give --key and --certificate, or set DHFPACK_KEY and DHFPACK_CERTIFICATE"))]
+    NoWriter {
+        /// The register.
+        place: String,
+    },
 }

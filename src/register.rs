@@ -72,6 +72,8 @@ pub struct Register {
     lines: Vec<Line>,
     /// Whether the last line has an end.
     is_whole: bool,
+    /// In bytes.
+    size: usize,
 }
 
 /// A line of a register.
@@ -93,23 +95,44 @@ impl Register {
 
     /// Splits a register into its lines. Judging them is up to [`examine`].
     pub fn parse(bytes: &[u8]) -> Self {
-        let is_whole = bytes.ends_with(b"\n");
-        let content = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        let lines = content.split(|byte| *byte == b'\n').enumerate();
-        let lines = lines.map(|(index, line)| {
-            let text = line.strip_suffix(b"\r").unwrap_or(line);
-            Line {
-                sha256: Sha256::of(text),
-                row: match index {
-                    0 => Err("it is the header".to_owned()),
-                    _ => Row::parse(text),
-                },
-                text: text.to_vec(),
+        let mut register = Self {
+            lines: Vec::new(),
+            is_whole: true,
+            size: 0,
+        };
+        register.read(bytes);
+        register
+    }
+
+    /// The same register at a later time; what it has in common with this one is not read again.
+    pub fn grown(&mut self, old: &[u8], bytes: &[u8]) {
+        match bytes.strip_prefix(old) {
+            Some(rest) if self.is_whole && self.size == old.len() => {
+                if !rest.is_empty() {
+                    self.read(rest);
+                }
             }
-        });
-        Self {
-            lines: lines.collect(),
-            is_whole,
+            _ => *self = Self::parse(bytes),
+        }
+    }
+
+    /// Reads further lines.
+    fn read(&mut self, bytes: &[u8]) {
+        self.size += bytes.len();
+        self.is_whole = bytes.ends_with(b"\n");
+        let content = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        for line in content.split(|byte| *byte == b'\n') {
+            let text = line.strip_suffix(b"\r").unwrap_or(line);
+            let row = if self.lines.is_empty() {
+                Err("it is the header".to_owned())
+            } else {
+                Row::parse(text)
+            };
+            self.lines.push(Line {
+                sha256: Sha256::of(text),
+                row,
+                text: text.to_vec(),
+            });
         }
     }
 

@@ -22,7 +22,7 @@ pub const FILE_NAME: &str = "service-manual-entry.toml";
 
 /// The clauses that ask for what an entry says: requirements for installation and servicing, and
 /// that users are told of problems and of what a change means for them.
-pub const CLAUSES: &str = "ISO 13485:2016 4.2.3 e), 4.2.3 f), 7.5.4; IEC 62304 6.2.5";
+pub const CLAUSES: &str = "ISO 13485:2016 4.2.3 e) and f), 7.5.3, 7.5.4; IEC 62304 6.2.5";
 
 /// What marks a text that a template left to be written.
 const EDIT: &str = "[edit";
@@ -260,7 +260,11 @@ fn problem_of(text: &str) -> Option<&'static str> {
 }
 
 fn check_text(field: &str, text: &str, missing: &mut Vec<MissingField>) {
-    if let Some(problem) = problem_of(text) {
+    let problem = match problem_of(text) {
+        Some(_) if text.is_empty() => Some("is missing"),
+        problem => problem,
+    };
+    if let Some(problem) = problem {
         let name = field.rsplit('.').next().unwrap_or(field);
         missing.push(MissingField {
             field: field.to_owned(),

@@ -309,4 +309,8 @@ fn a_password_in_a_url_is_refused_and_not_shown() {
         tells(&told, &["dhfpack.toml", "https://ci:******@host/a"]);
         assert!(!told.contains("s3cret"), "{told}");
     }
+    let tables = "[[image]]\nname = \"a\"\nsource = \"ci:s3cret@host/a\"\n";
+    let told = Small::new(tables).release().failure::<&str>([], 2);
+    tells(&told, &["the source of image `a`", "begin with `docker:`"]);
+    assert!(!told.contains("s3cret"), "{told}");
 }

@@ -19,14 +19,14 @@ use tamper::{
 
 /// A kind of damage to the archive in a folder, the codes it must give, and the exit code.
 /// Damage that only a container can have gives the container to verify instead.
-struct Damage {
-    name: &'static str,
-    apply: Apply,
-    codes: &'static [&'static str],
-    exit: i32,
+pub(crate) struct Damage {
+    pub(crate) name: &'static str,
+    pub(crate) apply: Apply,
+    pub(crate) codes: &'static [&'static str],
+    pub(crate) exit: i32,
 }
 
-enum Apply {
+pub(crate) enum Apply {
     ToFolder(fn(&Path)),
     ByPacking(fn(&Path) -> PathBuf),
 }
@@ -35,7 +35,7 @@ const MANUAL: &str = "Design Outputs/User Manual/user-manual.md";
 
 // A matrix: one row a line.
 #[rustfmt::skip]
-fn damages() -> Vec<Damage> {
+pub(crate) fn damages() -> Vec<Damage> {
     let damage = |name, apply, codes, exit| Damage { name, apply: Apply::ToFolder(apply), codes, exit };
     let packed = |name, apply, codes, exit| Damage { name, apply: Apply::ByPacking(apply), codes, exit };
     vec![

@@ -190,6 +190,34 @@ fn bare_repositories_and_detached_heads_give_the_same_manifest() {
 }
 
 #[test]
+fn a_bare_repository_without_a_configuration_at_its_head_asks_for_the_tag() {
+    let small = Small::new("").release();
+    let file = small.repository.path().join("dhfpack.toml");
+    fs::remove_file(file).unwrap();
+    small.repository.commit_all("elsewhere from now on");
+    let bare = small.path("bare.git");
+    small.repository.git([
+        "clone".as_ref(),
+        "--quiet".as_ref(),
+        "--bare".as_ref(),
+        small.repository.path().as_os_str(),
+        bare.as_os_str(),
+    ]);
+    let bare = bare.to_str().unwrap();
+    let message = small.failure(["--repo", bare], 2);
+    tells(
+        &message,
+        &[
+            "no files checked out",
+            "no dhfpack.toml at `HEAD`",
+            "--tag TAG",
+        ],
+    );
+    let built = small.build(&["--repo", bare, "--tag", "v1.0.0"]);
+    assert_eq!(built.status.code(), Some(0), "{}", told(&built));
+}
+
+#[test]
 fn a_checkout_without_the_configuration_builds_a_tag_that_has_it() {
     let small = Small::new("").release();
     small.repository.git(["rm", "--quiet", "dhfpack.toml"]);

@@ -22,7 +22,7 @@ use dhfpack::config::Meaning;
 use dhfpack::error::IoContext;
 use dhfpack::layout::RELEASE_BUILDER;
 use dhfpack::monitor::Silent;
-use dhfpack::publish::{self, Confirmation, Order, ReadBack, Source};
+use dhfpack::publish::{self, Confirmation, Destinations, Order, ReadBack, Source};
 use dhfpack::seal::Signing;
 use dhfpack::sign::{self, Signer, Trust};
 use dhfpack::store::{self, Access, Address};
@@ -100,7 +100,7 @@ fn run(folder: &Path, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
         policy: &policy,
         read_back: ReadBack::default(),
         confirmation: Confirmation::Missing,
-        only_files: false,
+        others: Some(Destinations::default()),
     };
     let source = Source::verify(&*tree, jobs(), &Silent)?;
     let published = publish::publish(&source, order, &Silent)?;
@@ -147,6 +147,8 @@ fn build(
         config: ConfigSource::Repository,
         tag: Some(product.tag.clone()),
         records: None,
+        amends: None,
+        earlier: None,
         locations: Locations {
             images,
             ..Locations::default()

@@ -77,6 +77,7 @@ const HISTORY: [Step; 3] = [
             "records/regulatory-decision.md",
             "records/release-notes.md",
             "records/sbom.cdx.json",
+            "records/service-manual-entry.toml",
             "records/test-records/junit.xml",
             "records/test-records/summary.md",
         ],

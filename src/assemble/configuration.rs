@@ -166,6 +166,8 @@ struct Search {
     paths: Vec<String>,
     /// The nearest that the checkout has.
     checkout: Option<(String, PathBuf)>,
+    /// Whether there is no checkout at all.
+    is_bare: bool,
     start: PathBuf,
 }
 
@@ -181,6 +183,7 @@ impl Search {
             return Ok(Self {
                 paths: vec![FILE_NAME.to_owned()],
                 checkout: None,
+                is_bare: true,
                 start,
             });
         }
@@ -194,6 +197,7 @@ impl Search {
         Ok(Self {
             paths: files.iter().map(path_of).collect(),
             checkout: nearest.map(|file| (path_of(file), file.clone())),
+            is_bare: false,
             start,
         })
     }
@@ -224,7 +228,7 @@ impl Search {
         match mirror.commit("HEAD") {
             Ok(head) => Ok(self.read_at(mirror, "HEAD", &head.id)?.1),
             // A repository without a commit.
-            Err(GitError::NoRevision { .. }) => Err(self.nothing()),
+            Err(GitError::NoRevision { .. }) => Err(self.nothing("HEAD")),
             Err(error) => Err(error.into()),
         }
     }
@@ -248,10 +252,17 @@ impl Search {
                 Ok(text) => return Ok((path.clone(), named(format!("{path} at {rev}"), text))),
             }
         }
-        Err(self.nothing())
+        Err(self.nothing(rev))
     }
 
-    fn nothing(&self) -> BuildError {
+    fn nothing(&self, rev: &str) -> BuildError {
+        if self.is_bare {
+            return BuildError::NoConfigInBare {
+                file: FILE_NAME,
+                start: self.start.clone(),
+                rev: rev.to_owned(),
+            };
+        }
         BuildError::NoConfig {
             file: FILE_NAME,
             start: self.start.clone(),

@@ -183,7 +183,11 @@ impl Inputs {
 
 /// Fails unless the earlier archive, where one is given, is what this one names, and of the same
 /// tag.
-fn require_same_release(request: &Request, config: &Config, tag: &Tag) -> Result<(), LineageError> {
+fn require_same_release(
+    request: &Request,
+    config: &Config,
+    tag: &Tag,
+) -> Result<(), Box<LineageError>> {
     let Some((earlier, digest)) = request.earlier.as_deref() else {
         return Ok(());
     };
@@ -192,15 +196,15 @@ fn require_same_release(request: &Request, config: &Config, tag: &Tag) -> Result
     let (relation, named) = match (&release.amends, superseded) {
         (Some(amends), _) => (Relation::Amends, amends.manifest),
         (None, Some(superseded)) => (Relation::Supersedes, superseded),
-        (None, None) => return Err(LineageError::NoneNamed),
+        (None, None) => return Err(Box::new(LineageError::NoneNamed)),
     };
     if named != *digest {
-        return Err(LineageError::Other {
+        return Err(Box::new(LineageError::Other {
             name: earlier.name.clone(),
             found: *digest,
             relation,
             expected: named,
-        });
+        }));
     }
     let identity = Identity {
         product: &config.product.id,

@@ -32,7 +32,8 @@ Examples:
       content that a CI job has made
   dhfpack build --key ci.key.pem --certificate ci.pem --format zip
       sealed by the builder's key, delivered as one file
-  dhfpack build --config addendum.toml --of pump-2.4.0 --reason \"The French manual was missing\" \\
+  dhfpack build --config addendum.toml --of pump-2.4.0 \\
+    --reason \"The French manual was missing\" \\
     --amends 2fd4e1c67a2d28fced849ee1bb76e7391b93eb122fd4e1c67a2d28fced849ee1
       an addendum, with what addendum.toml names";
 
@@ -286,6 +287,7 @@ impl From<BuildError> for CliError {
             BuildError::Toml(_)
             | BuildError::Plan(_)
             | BuildError::NoConfig { .. }
+            | BuildError::NoConfigInBare { .. }
             | BuildError::NotAtRevision { .. }
             | BuildError::NotText { .. }
             | BuildError::TagIsNotVersion { .. }

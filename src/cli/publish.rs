@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 
 use crate::cli::error::{CliError, Kind};
 use crate::cli::jobs::Jobs;
+use crate::cli::places::PlaceArgs;
+use crate::cli::signer::SignerArgs;
 use crate::cli::target::Target;
 use crate::cli::trust::TrustArgs;
 use crate::cli::{output, stores};
@@ -26,10 +28,11 @@ Examples:
       as released, once everyone required has signed
   dhfpack publish pump-2.4.0.zip --to /mnt/dhf/pump --yes --json";
 
-/// Publish an archive: copy it into a store, lock it there, and write a receipt
+/// Publish an archive: copy it into a store, lock it there, and everything that belongs to it
 ///
 /// Does what the archive's configuration asks for, in one run: its files, signatures and manifest
-/// into the store, locks on them, and a receipt beside them. Everything that can be checked is
+/// into the store, locks on them, the copy of its design outputs in the design history file, its
+/// entry in the service manual, its row in the products registry, and a receipt. Everything that can be checked is
 /// checked before the first write. Nothing in the store is ever replaced: what is there with the
 /// same bytes is skipped, so that a run that broke off is resumed by running it again; other bytes
 /// are an error. The manifest comes last: without it a copy is not complete.
@@ -46,7 +49,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     trust: TrustArgs,
     #[command(flatten)]
+    places: PlaceArgs,
+    #[command(flatten)]
     copying: Copying,
+    #[command(flatten)]
+    signer: SignerArgs,
     /// Print what would be written and locked, and until when; write nothing
     #[arg(long)]
     dry_run: bool,
@@ -82,6 +89,11 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let store = args.target.open(monitor)?;
     let tree = stores::archive(&args.archive, monitor)?;
     let source = Source::verify(&*tree, args.copying.jobs.count(), monitor)?;
+    let signer = args.signer.read()?;
+    let signer = signer.map(|files| files.load()).transpose()?;
+    let (manifest, config) = (source.manifest(), source.config()?.config);
+    let (places, at) = (&args.places, store.address());
+    let places = places.open(manifest, &config, at, !args.dry_run, monitor)?;
     let order = Order {
         store: &*store,
         policy: &policy,
@@ -91,13 +103,16 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
             true => Confirmation::Given,
             false => Confirmation::Missing,
         },
-        only_files: false,
+        others: Some(places.destinations(signer.as_ref())),
     };
     if args.dry_run {
         let plan = publish::plan(&source, order, monitor)?;
         return print_plan(&plan, &source, args.copying.json);
     }
     let outcome = publish::publish(&source, order, monitor)?;
+    if places.show_registry(manifest, monitor)? {
+        monitor.notice("the registry's Markdown file shows the release");
+    }
     print_outcome(&outcome, &source, args.copying.json)
 }
 
@@ -182,9 +197,12 @@ pub(crate) fn status_name(is_released: bool) -> &'static str {
 
 impl From<PublishError> for CliError {
     fn from(error: PublishError) -> Self {
-        let kind = match &error {
+        let kind = match error {
+            PublishError::Registry(error) => return error.into(),
+            PublishError::Dhf(error) => return error.into(),
             PublishError::Damaged { .. } | PublishError::Signatures { .. } => Kind::Integrity,
-            PublishError::Retention(
+            PublishError::NoWriter { .. }
+            | PublishError::Retention(
                 RetentionError::Unconfirmed { .. } | RetentionError::CannotLock { .. },
             ) => Kind::Usage,
             _ => Kind::Failed,

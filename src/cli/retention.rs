@@ -3,10 +3,9 @@
 use clap::Subcommand;
 use dhfpack::monitor::Monitor;
 use dhfpack::publish::retention::RetentionError;
-use dhfpack::store::{self, Store, StoreError};
+use dhfpack::store::StoreError;
 
 use crate::cli::error::{CliError, Kind};
-use crate::cli::stores;
 
 mod extend;
 mod show;
@@ -40,19 +39,6 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
         Command::Show(args) => show::run(args, monitor),
         Command::Extend(args) => extend::run(args, monitor),
     }
-}
-
-/// The store that the archive lies in, and its name there.
-fn open<'m>(
-    url: &str,
-    monitor: &'m dyn Monitor,
-) -> Result<(Box<dyn Store + 'm>, String), CliError> {
-    let address = stores::address(url)?;
-    let Some((above, name)) = address.above() else {
-        let place = address.to_string();
-        return Err(RetentionError::NoArchive { place }.into());
-    };
-    Ok((store::open(&above, &stores::access()?, monitor)?, name))
 }
 
 impl From<RetentionError> for CliError {

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use dhfpack::monitor::Monitor;
-use dhfpack::publish::{self, Progress, State};
+use dhfpack::publish::{self, Inspected, Progress, State};
 use miette::Diagnostic;
 use serde_json::json;
 use thiserror::Error;
 
 use crate::cli::error::{CliError, Kind};
+use crate::cli::places::PlaceArgs;
 use crate::cli::publish::{lines, status_name};
 use crate::cli::trust::TrustArgs;
 use crate::cli::{output, stores};
@@ -33,6 +34,8 @@ pub(crate) struct Args {
     archive: PathBuf,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    places: PlaceArgs,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -41,7 +44,16 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let policy = args.trust.policy()?;
     let (store, name) = stores::published(&args.archive, monitor)?;
-    let progress = publish::status(&*store, &name, &policy, monitor)?;
+    let progress = match publish::inspect(&*store, &name)? {
+        Inspected::BrokenOff(progress) => progress,
+        Inspected::Whole(archive) => {
+            let (manifest, config) = (archive.manifest(), &archive.config().config);
+            let (places, at) = (&args.places, store.address());
+            let places = places.open(manifest, config, at, false, monitor)?;
+            let to = places.destinations(None);
+            archive.progress(&policy, to, monitor)?
+        }
+    };
     let location = store.address().below(&name).to_string();
     let standing = progress.standing.as_ref();
     let status = standing.map(|standing| status_name(standing.is_released()));

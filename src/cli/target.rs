@@ -1,15 +1,13 @@
 //! The store to publish to, as options, the environment and the nearest configuration name it.
 
-use dhfpack::config::{Config, FILE_NAME};
 use dhfpack::error::IoContext;
 use dhfpack::monitor::Monitor;
 use dhfpack::store::{self, Address, Store};
-use dhfpack::toml_file::TomlText;
 use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::cli::error::{CliError, Kind};
-use crate::cli::stores;
+use crate::cli::{nearest, stores};
 
 /// Where to publish.
 #[derive(Debug, clap::Args)]
@@ -35,7 +33,7 @@ impl Target {
 }
 
 /// The address with a folder's whole path: registers and receipts name the place.
-fn whole(address: Address) -> Result<Address, CliError> {
+pub(crate) fn whole(address: Address) -> Result<Address, CliError> {
     Ok(match address {
         Address::Folder(path) => {
             let whole = std::path::absolute(&path).at("find", &path)?;
@@ -47,22 +45,9 @@ fn whole(address: Address) -> Result<Address, CliError> {
 
 /// The store that the nearest configuration names; a relative path counts from its folder.
 fn configured() -> Result<Address, CliError> {
-    let here = std::env::current_dir().at("find", ".")?;
-    for folder in here.ancestors() {
-        let file = folder.join(FILE_NAME);
-        if !file.is_file() {
-            continue;
-        }
-        let text = TomlText {
-            name: file.display().to_string(),
-            text: std::fs::read_to_string(&file).at("read", &file)?,
-        };
-        return match Config::parse(&text)?.storage.to {
-            Some(to) => stores::address_from(&to, folder),
-            None => Err(CliError::new(Kind::Usage, NoStore)),
-        };
-    }
-    Err(CliError::new(Kind::Usage, NoStore))
+    let named = nearest::read()?.and_then(|one| Some((one.config.storage.to?, one.folder)));
+    let (to, folder) = named.ok_or_else(|| CliError::new(Kind::Usage, NoStore))?;
+    stores::address_from(&to, &folder)
 }
 
 /// Nothing says where to publish.

@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
         policy: &policy,
         read_back: args.copying.read_back(),
         confirmation: Confirmation::Missing,
-        only_files: true,
+        others: None,
     };
     let outcome = publish::publish(&source, order, monitor)?;
     print_outcome(&outcome, &source, args.copying.json)

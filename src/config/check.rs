@@ -9,6 +9,7 @@ use crate::toml_file::{TomlError, TomlText};
 
 mod environment;
 mod publication;
+mod registry;
 mod retention;
 mod slots;
 
@@ -55,6 +56,7 @@ impl Config {
         environment::check(self, text)?;
         retention::check(self, text)?;
         publication::check(self, text)?;
+        registry::check(self, text)?;
         slots::check(self, text)
     }
 
@@ -153,9 +155,17 @@ impl Config {
         for (index, image) in self.images.iter().enumerate() {
             let kinds = ["docker:", "registry:", "docker-archive:", "oci:"];
             if !kinds.iter().any(|kind| image.source.starts_with(kind)) {
+                let at = [Key("image"), Index(index), Key("source")];
+                // What stands before an `@` may be a login, in a form that nobody foresaw: then
+                // neither the value nor its line is shown.
+                let (at, what) = if image.source.contains('@') && !image.source.contains("://") {
+                    (&at[..0], format!("the source of image `{}`", image.name))
+                } else {
+                    (&at[..], format!("`{}`", image.source))
+                };
                 return Err(text.error(
-                    &[Key("image"), Index(index), Key("source")],
-                    format!("`{}` is no source of an image", image.source),
+                    at,
+                    format!("{what} is no source of an image"),
                     Some(
                         "begin with `docker:` for an image in the Docker Engine, `registry:` for one in a registry, `docker-archive:` for a tar of `docker save`, or `oci:` for an OCI layout, as folder or tar"
                             .to_owned(),

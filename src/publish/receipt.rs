@@ -124,10 +124,11 @@ pub struct EntryReceipt {
 pub struct RowReceipt {
     /// The register.
     pub location: String,
-    /// The row's number, from 1 after the header.
-    pub row: u64,
-    /// The hash of the register's last row then: what `registry verify --expect-head` takes.
-    pub head: Sha256,
+    /// The number of its line, counted from 1 for the header.
+    pub line: u64,
+    /// The digest of the row, which was the register's last one when it was added: what
+    /// `registry verify --expect-head` takes.
+    pub sha256: Sha256,
 }
 
 impl Receipt {
@@ -145,7 +146,7 @@ impl Receipt {
     }
 
     /// This receipt with what `earlier` says more of the same: a stronger proof of an object,
-    /// outputs that this run was not asked for, the row that is still the release's.
+    /// outputs that this run was not asked for.
     fn with(mut self, earlier: &Self) -> Self {
         if self.manifest_sha256 != earlier.manifest_sha256 {
             return self;
@@ -160,10 +161,7 @@ impl Receipt {
             }
         }
         let (outputs, before) = (&mut self.outputs, &earlier.outputs);
-        if outputs.registry.as_ref().map(|row| row.row)
-            == before.registry.as_ref().map(|row| row.row)
-            || outputs.registry.is_none()
-        {
+        if outputs.registry.is_none() {
             outputs.registry.clone_from(&before.registry);
         }
         if outputs.service_manual.is_none() {

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
+use super::outputs::{self, Destinations};
 use super::receipt::{self, Kept, ObjectReceipt, Outputs, Receipt};
 use super::retention::{self, Confirmation, Planned};
 use super::signatures::{self, Standing};
 use super::upload::{self, Prepared, Upload};
 use super::{PublishError, Published, ReadBack, Report, Source, State, Step, StoreFile, Stored};
+use crate::archive::Records;
 use crate::catalogue;
 use crate::config::RetentionConfig;
 use crate::error::Cancelled;
@@ -36,8 +38,9 @@ pub struct Order<'a> {
     pub read_back: ReadBack,
     /// Whether somebody confirmed locks that can never be lifted.
     pub confirmation: Confirmation,
-    /// Only the archive and its receipt: nothing else that the configuration asks for.
-    pub only_files: bool,
+    /// Where everything else goes that the archive's configuration asks for; none for the archive
+    /// and its receipt alone.
+    pub others: Option<Destinations<'a>>,
 }
 
 /// What a run would do. Nothing is written yet.
@@ -48,7 +51,8 @@ pub struct Plan<'a> {
     prepared: Prepared<'a>,
     standing: Standing,
     left_out: Vec<String>,
-    keep: Keep,
+    /// What else is asked for.
+    others: Option<(Keep, outputs::Planned<'a>)>,
 }
 
 /// What the archive's configuration asks of its retention.
@@ -114,7 +118,9 @@ pub struct Outcome {
 impl Outcome {
     /// Whether everything was there already.
     pub fn is_unchanged(&self) -> bool {
-        self.steps.iter().all(|step| step.state != State::Done)
+        let mut steps = self.steps.iter();
+        // Who has signed is shown, and not this run's work.
+        steps.all(|step| step.step == Step::Signatures || step.state != State::Done)
     }
 }
 
@@ -160,15 +166,25 @@ pub fn plan<'a>(
 ) -> Result<Plan<'a>, PublishError> {
     let manifest = source.manifest();
     let name = &manifest.name;
-    let config = source.config()?.config;
     catalogue::require_siblings(order.store, manifest, monitor)?;
     let there = upload::list(order.store, name)?;
     let merged = signatures::merge(source, signatures::in_store(order.store, name, &there)?)?;
     let standing = Standing::of(&merged.all, (manifest, source.digest()), order.policy);
-    let keep = Keep::of(config.retention.as_ref(), &standing)?;
-    if let (Keep::Asked(planned), false) = (&keep, order.only_files) {
-        retention::require(order.store, planned, order.confirmation)?;
-    }
+    let others = match order.others {
+        None => None,
+        Some(to) => {
+            let config = source.config()?;
+            let keep = Keep::of(config.config.retention.as_ref(), &standing)?;
+            if let Keep::Asked(planned) = &keep {
+                retention::require(order.store, planned, order.confirmation)?;
+            }
+            let records = Records::of(source.tree())?;
+            let whole = (manifest, source.digest());
+            let location = order.store.address().below(name);
+            let planned = outputs::Planned::of(&records, whole, &config, &location, &standing, to)?;
+            Some((keep, planned))
+        }
+    };
     let before = match receipt::latest(order.store, name)? {
         Some((_, Ok(before))) if before.manifest_sha256 == source.digest() => Some(before),
         _ => None,
@@ -194,7 +210,7 @@ pub fn plan<'a>(
         prepared,
         standing,
         left_out: merged.left_out,
-        keep,
+        others,
     })
 }
 
@@ -233,11 +249,12 @@ impl Plan<'_> {
             },
             self.signatures(),
         ];
-        if !self.order.only_files {
-            steps.push(match &self.keep {
+        if let Some((keep, others)) = &self.others {
+            steps.push(match keep {
                 Keep::Asked(asked) => planned(Step::Retention, locks(asked).to_string()),
                 other => other.no_lock(),
             });
+            steps.extend(others.steps());
         }
         steps
     }
@@ -257,6 +274,9 @@ impl Plan<'_> {
 
     /// Carries it out.
     pub fn carry_out(self, monitor: &dyn Monitor) -> Result<Outcome, PublishError> {
+        if let Some((_, others)) = &self.others {
+            others.require_writer()?;
+        }
         let signatures = self.signatures();
         let Self {
             order,
@@ -264,17 +284,21 @@ impl Plan<'_> {
             prepared,
             standing,
             left_out,
-            keep,
+            others,
         } = self;
         let name = &source.manifest().name;
         let open = |path: &ArchivePath| source.open(path);
         let published = prepared.write(&open, monitor)?;
         let mut steps = vec![files_done(&published), signatures];
-        if !order.only_files {
+        let mut outputs = Outputs::default();
+        if let Some((keep, others)) = others {
             steps.push(match keep {
                 Keep::Asked(asked) => lock(order, name, &asked, monitor)?,
                 other => other.no_lock(),
             });
+            let (done, made) = others.carry_out(source.tree(), monitor)?;
+            steps.extend(done);
+            outputs = made;
         }
         let receipt = Receipt {
             format: receipt::FORMAT,
@@ -282,7 +306,7 @@ impl Plan<'_> {
             manifest_sha256: source.digest(),
             store: order.store.address().to_string(),
             released_at: standing.released_at,
-            outputs: Outputs::default(),
+            outputs,
             objects: objects(order, name, &published, monitor)?,
         };
         let kept = receipt::keep(order.store, &receipt)?;

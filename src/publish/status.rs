@@ -3,20 +3,19 @@
 
 use std::collections::BTreeMap;
 
+use super::outputs::{Destinations, Planned};
 use super::receipt::{self, Present};
 use super::run::Keep;
 use super::signatures::{self, Files, Standing};
 use super::{PublishError, Report, State, Step, retention, upload};
+use crate::archive::{self, Records};
 use crate::config::ResolvedConfig;
 use crate::digest::Sha256;
 use crate::manifest::{self, Manifest};
 use crate::monitor::Monitor;
 use crate::plan::own;
-use crate::store::{Object, Store, StoreError};
+use crate::store::{Object, Store};
 use crate::verify::Policy;
-
-/// The largest manifest that is read: about a million files.
-const LARGEST: u64 = 512 * 1024 * 1024;
 
 /// How far a publication has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,47 +35,37 @@ impl Progress {
     }
 }
 
-/// How far the archive `name` in `store` has come, for somebody with this policy.
-///
-/// Fails with [`PublishError::NoArchive`] if there is nothing of it.
-pub fn status(
-    store: &dyn Store,
-    name: &str,
-    policy: &Policy,
-    monitor: &dyn Monitor,
-) -> Result<Progress, PublishError> {
+/// What there is of an archive in a store.
+pub enum Inspected<'s> {
+    /// Objects, and no manifest.
+    BrokenOff(Progress),
+    /// A manifest.
+    Whole(Box<InStore<'s>>),
+}
+
+/// Looks at the archive `name` in `store`. Fails with [`PublishError::NoArchive`] if there is
+/// nothing of it.
+pub fn inspect<'s>(store: &'s dyn Store, name: &'s str) -> Result<Inspected<'s>, PublishError> {
     let objects = upload::list(store, name)?;
     let place = store.address().place(name);
     if objects.is_empty() {
         return Err(PublishError::NoArchive { place });
     }
-    let own_path = format!("{name}/{}", manifest::MANIFEST);
-    if !objects.iter().any(|object| object.path == own_path) {
-        let detail = format!(
-            "{} objects and no manifest: publishing broke off, and nothing of it is released; \
-             publish the archive again",
-            objects.len()
-        );
-        return Ok(Progress {
-            manifest_sha256: None,
-            standing: None,
-            steps: vec![Report::new(Step::Files, State::Missing, detail)],
-        });
+    let manifest = format!("{name}/{}", manifest::MANIFEST);
+    if objects.iter().any(|object| object.path == manifest) {
+        let whole = InStore::open(store, name, objects)?;
+        return Ok(Inspected::Whole(Box::new(whole)));
     }
-    let published = Archive::open(store, name, objects)?;
-    let whole = (&published.manifest, published.digest);
-    let standing = Standing::of(&published.signatures, whole, policy);
-    let steps = vec![
-        published.files(),
-        signatures(&standing),
-        published.retention(store, &standing, monitor)?,
-        published.receipt(store, monitor)?,
-    ];
-    Ok(Progress {
-        manifest_sha256: Some(published.digest),
-        standing: Some(standing),
-        steps,
-    })
+    let detail = format!(
+        "{} objects and no manifest: publishing broke off, and nothing of it is released; \
+         publish the archive again",
+        objects.len()
+    );
+    Ok(Inspected::BrokenOff(Progress {
+        manifest_sha256: None,
+        standing: None,
+        steps: vec![Report::new(Step::Files, State::Missing, detail)],
+    }))
 }
 
 fn signatures(standing: &Standing) -> Report {
@@ -90,7 +79,8 @@ fn signatures(standing: &Standing) -> Report {
 }
 
 /// A published archive, of which only what is small was read.
-struct Archive<'s> {
+pub struct InStore<'s> {
+    store: &'s dyn Store,
     name: &'s str,
     objects: Vec<Object>,
     manifest: Manifest,
@@ -99,43 +89,62 @@ struct Archive<'s> {
     config: ResolvedConfig,
 }
 
-impl<'s> Archive<'s> {
-    fn open(store: &dyn Store, name: &'s str, objects: Vec<Object>) -> Result<Self, PublishError> {
-        let read = |path: &str, limit| -> Result<Vec<u8>, PublishError> {
-            let document = store.load(&format!("{name}/{path}"), limit)?;
-            let place = || store.address().place(name);
-            let missing = || PublishError::NoArchive { place: place() };
-            Ok(document.ok_or_else(missing)?.bytes)
-        };
-        let bytes = read(manifest::MANIFEST, LARGEST)?;
-        let digest = Sha256::of(&bytes);
-        let manifest = Manifest::parse(&bytes).map_err(|source| PublishError::Manifest {
-            place: store
-                .address()
-                .place(&format!("{name}/{}", manifest::MANIFEST)),
-            source,
-        })?;
-        let resolved = read(own::RESOLVED, LARGEST)?;
-        let found = Sha256::of(&resolved);
-        let listed = manifest.files.iter();
-        let mut listed = listed.filter(|file| file.path.as_str() == own::RESOLVED);
-        match listed.next() {
-            Some(file) if file.sha256 != found => {
-                return Err(PublishError::Store(StoreError::Differs {
-                    place: store.address().place(&format!("{name}/{}", own::RESOLVED)),
-                    expected: file.sha256,
-                    found,
-                }));
-            }
-            _ => {}
-        }
+impl<'s> InStore<'s> {
+    fn open(
+        store: &'s dyn Store,
+        name: &'s str,
+        objects: Vec<Object>,
+    ) -> Result<Self, PublishError> {
+        let tree = archive::in_folder(store, name, &objects);
+        let records = Records::of(&tree)?;
+        let (manifest, digest) = records.manifest()?;
+        let resolved = records.read_listed(&manifest, own::RESOLVED)?;
+        drop(records);
         Ok(Self {
+            store,
             name,
             signatures: signatures::in_store(store, name, &objects)?,
             config: serde_json::from_slice(&resolved).map_err(PublishError::Config)?,
             objects,
             manifest,
             digest,
+        })
+    }
+
+    /// Its manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The configuration it was built by, as archived.
+    pub fn config(&self) -> &ResolvedConfig {
+        &self.config
+    }
+
+    /// How far it has come, for somebody with this policy, if its other outputs go `to` there.
+    pub fn progress(
+        &self,
+        policy: &Policy,
+        to: Destinations<'_>,
+        monitor: &dyn Monitor,
+    ) -> Result<Progress, PublishError> {
+        let whole = (&self.manifest, self.digest);
+        let standing = Standing::of(&self.signatures, whole, policy);
+        let mut steps = vec![
+            self.files(),
+            signatures(&standing),
+            self.retention(&standing, monitor)?,
+        ];
+        let tree = archive::in_folder(self.store, self.name, &self.objects);
+        let records = Records::of(&tree)?;
+        let location = self.store.address().below(self.name);
+        let others = Planned::of(&records, whole, &self.config, &location, &standing, to)?;
+        steps.extend(others.progress());
+        steps.push(self.receipt(monitor)?);
+        Ok(Progress {
+            manifest_sha256: Some(self.digest),
+            standing: Some(standing),
+            steps,
         })
     }
 
@@ -174,7 +183,6 @@ impl<'s> Archive<'s> {
 
     fn retention(
         &self,
-        store: &dyn Store,
         standing: &Standing,
         monitor: &dyn Monitor,
     ) -> Result<Report, PublishError> {
@@ -182,7 +190,7 @@ impl<'s> Archive<'s> {
             Keep::Asked(asked) => asked,
             other => return Ok(other.no_lock()),
         };
-        let changes = retention::changes(store, self.name, &asked, monitor)?;
+        let changes = retention::changes(self.store, self.name, &asked, monitor)?;
         let (kept, open) = (changes.kept().len(), changes.changes().len());
         if open == 0 {
             let detail = format!("{kept} objects locked as configured");
@@ -196,16 +204,16 @@ impl<'s> Archive<'s> {
     }
 
     /// Compares with the latest receipt, without reading the objects.
-    fn receipt(&self, store: &dyn Store, monitor: &dyn Monitor) -> Result<Report, PublishError> {
+    fn receipt(&self, monitor: &dyn Monitor) -> Result<Report, PublishError> {
         let report = |state, detail| Ok(Report::new(Step::Receipt, state, detail));
-        let Some((path, receipt)) = receipt::latest(store, self.name)? else {
+        let Some((path, receipt)) = receipt::latest(self.store, self.name)? else {
             return report(State::Missing, "there is none".to_owned());
         };
         let receipt = match receipt {
             Ok(receipt) => receipt,
             Err(problem) => return report(State::Differs, format!("{path}: {problem}")),
         };
-        let present = Present::of(store, self.name, &self.objects, monitor)?;
+        let present = Present::of(self.store, self.name, &self.objects, monitor)?;
         let whole = (&self.manifest, self.digest);
         let findings = receipt::check(&receipt, whole, &self.signatures, Some(&present));
         if !findings.is_empty() {
@@ -214,7 +222,7 @@ impl<'s> Archive<'s> {
         }
         let later = self.signatures.len() + self.manifest.files.len() + 2;
         match later.saturating_sub(receipt.objects.len()) {
-            0 => report(State::Done, store.address().place(&path)),
+            0 => report(State::Done, self.store.address().place(&path)),
             count => report(
                 State::Missing,
                 format!("{path} was made before {count} files among the signatures: publish again"),

@@ -1,10 +1,9 @@
 //! The steps of publishing, and what became of each.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// A step, in the order in which they are carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     /// The archive's files, then its signatures, then its manifest.
     Files,
@@ -12,6 +11,12 @@ pub enum Step {
     Signatures,
     /// The locks on them.
     Retention,
+    /// The copy of the design outputs in the design history file.
+    Dhf,
+    /// The entry in the service manual.
+    ServiceManual,
+    /// The row in the products registry.
+    Registry,
     /// The receipt, beside the archive.
     Receipt,
 }
@@ -23,8 +28,17 @@ impl Step {
             Self::Files => "files",
             Self::Signatures => "signatures",
             Self::Retention => "retention",
+            Self::Dhf => "dhf",
+            Self::ServiceManual => "manual",
+            Self::Registry => "registry",
             Self::Receipt => "receipt",
         }
+    }
+}
+
+impl Serialize for Step {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

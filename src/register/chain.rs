@@ -4,6 +4,7 @@
 //! followed from the header on: what they do not lead to was put in, what they lead to elsewhere
 //! was moved, and where they end too early a row was taken out or changed.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use super::finding::{Code, Finding};
@@ -108,10 +109,12 @@ impl Chain {
                 end = end.max(at);
                 let next = followers.get(&lines[at].sha256).into_iter().flatten();
                 let next = next.copied().filter(|index| !seen.contains(index));
-                // Of several that follow one row, the one that others follow is the real one.
+                // Of several that follow one row, the one that others follow is the real one; of
+                // equal ones, the first.
                 let next = next.max_by_key(|&index| {
                     let is_followed = followers.contains_key(&lines[index].sha256);
-                    (is_followed, signatures[index] == Signature::Valid)
+                    let is_valid = signatures[index] == Signature::Valid;
+                    (is_followed, is_valid, Reverse(index))
                 });
                 match next {
                     Some(index) => at = index,

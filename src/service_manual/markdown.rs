@@ -38,7 +38,8 @@ fn shield_beginning(mut text: String) -> String {
         text.insert(0, '\\');
     }
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    if digits > 0 && text[digits..].starts_with(['.', ')']) {
+    let number = text[digits..].strip_prefix(['.', ')']);
+    if digits > 0 && number.is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')) {
         text.insert(digits, '\\');
     }
     text
@@ -76,6 +77,8 @@ mod tests {
             ("c:\\dir", "c:\\\\dir"),
             ("- item", "\\- item"),
             ("12. item", "12\\. item"),
+            ("12.", "12\\."),
+            ("2.4.0", "2.4.0"),
             ("=====", "\\====="),
             ("    code", "code"),
             ("a\u{202e}b\u{7}", "a\\\\u{202e}b\\\\u{7}"),

@@ -13,6 +13,7 @@ use crate::monitor::{Monitor, Task, Unit};
 
 mod allowed_signers;
 mod attributes;
+mod branch_file;
 mod bundle;
 mod checkout;
 mod command;
@@ -33,6 +34,7 @@ mod text;
 mod tree;
 mod unpack;
 
+pub use branch_file::{AtCommit, BranchFile, PushAccess};
 pub use checkout::{CheckoutState, Listing};
 pub use error::GitError;
 pub use lfs::{LfsError, LfsObject, LfsObjects, LfsPointer, LfsStore};

@@ -2,13 +2,16 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use opendal::{ErrorKind, HttpTransporter, OperationContext, Operator};
+use tokio::time::sleep;
 
 use self::budget::Budget;
 use self::download::Download;
 use self::lock::Lock;
+use self::pool::Pool;
 use self::service::{Mark, Proof};
 use self::trace::Trace;
 use self::transport::Transport;
@@ -26,6 +29,7 @@ mod create;
 mod download;
 mod failure;
 mod lock;
+mod pool;
 mod s3;
 mod service;
 mod trace;
@@ -47,6 +51,7 @@ pub(super) struct RemoteStore<'m> {
     clients: Arc<Clients>,
     lock: Option<Lock>,
     budget: Budget,
+    pool: Arc<Pool>,
     runtime: Background,
     monitor: &'m dyn Monitor,
 }
@@ -79,6 +84,7 @@ impl<'m> RemoteStore<'m> {
             clients,
             lock,
             budget: Budget::new(),
+            pool: Arc::new(Pool::default()),
             runtime: Background::with_threads(THREADS).at("start threads for", &place)?,
             monitor,
         })
@@ -97,6 +103,11 @@ impl<'m> RemoteStore<'m> {
 
     fn wait<T>(&self, answer: impl Future<Output = T>) -> Result<T, Cancelled> {
         self.runtime.wait(self.monitor, answer)
+    }
+
+    fn pause(&self, pause: Duration) -> Result<(), Cancelled> {
+        // A clock can only be made in the runtime.
+        self.wait(async { sleep(pause).await })
     }
 
     /// The name of the object at `path` in the bucket.
@@ -228,15 +239,12 @@ impl Store for RemoteStore<'_> {
     fn children(&self, folder: &str) -> Result<Children, StoreError> {
         let mut children = Children::default();
         for (path, metadata) in self.entries(folder, false)? {
-            match path.strip_suffix('/') {
-                Some(path) => {
-                    let name = path.rsplit('/').next().unwrap_or(path);
-                    children.folders.push(name.to_owned());
-                }
-                None => {
-                    let size = metadata.content_length();
-                    children.objects.push(Self::object(&path, size, &metadata));
-                }
+            if let Some(path) = path.strip_suffix('/') {
+                let name = path.rsplit('/').next().unwrap_or(path);
+                children.folders.push(name.to_owned());
+            } else {
+                let size = metadata.content_length();
+                children.objects.push(Self::object(&path, size, &metadata));
             }
         }
         children.folders.retain(|name| !name.is_empty());

@@ -111,7 +111,7 @@ fn what_a_bare_checkout_of_ci_lacks_is_fetched_for_each_submodule() {
 }
 
 #[test]
-fn a_submodule_without_its_git_lfs_objects_is_named_with_the_command() {
+fn every_submodule_without_its_git_lfs_objects_is_named_with_its_command() {
     if is_missing("git-lfs") {
         return;
     }
@@ -134,4 +134,8 @@ fn a_submodule_without_its_git_lfs_objects_is_named_with_the_command() {
     let words = told(&built).replace('│', "");
     let words: String = words.split_whitespace().collect();
     tells(&words, &["model.bin", "libs/outer", "lfsfetch--all"]);
+    for repository in ["libs/outer", "inner"] {
+        let lacks = format!("{repository}lacks1oftheGitLFSobjects");
+        assert!(words.contains(&lacks), "{lacks} is not in {words}");
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
@@ -13,12 +13,15 @@ use std::thread;
 use dhfpack::error::Cancelled;
 use dhfpack::monitor::{Monitor, Recording, Silent};
 use dhfpack::store::{
-    self, Access, Address, Created, DropboxLogin, Edition, Object, Store, StoreError, Swapped,
+    self, Access, Address, Created, DropboxLogin, Edition, Store, StoreError, Swapped,
 };
 
+use self::tools::{Failing, MIB, Stopping, bytes, content, paths, put};
 use crate::support::dropbox::{self, Dropbox};
 use crate::support::release::told;
 use crate::support::s3::{Kind, SECRET, Server};
+
+pub(crate) mod tools;
 
 /// Where a child finds the store, and what cannot be expected of it.
 pub(crate) const STORE: &str = "DHFPACK_TEST_STORE";
@@ -129,72 +132,6 @@ fn access() -> Access {
 struct Contract {
     address: Address,
     races: bool,
-}
-
-pub(crate) const MIB: usize = 1 << 20;
-
-/// Bytes of which no stretch is like another.
-pub(crate) fn bytes(length: usize, seed: u32) -> Vec<u8> {
-    let mut state = seed | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state.to_le_bytes()
-    };
-    let mut bytes: Vec<u8> = Vec::with_capacity(length + 4);
-    while bytes.len() < length {
-        bytes.extend(next());
-    }
-    bytes.truncate(length);
-    bytes
-}
-
-pub(crate) fn content(store: &dyn Store, path: &str) -> Vec<u8> {
-    let mut found = Vec::new();
-    store.read(path).unwrap().read_to_end(&mut found).unwrap();
-    found
-}
-
-pub(crate) fn put(store: &dyn Store, path: &str, bytes: &[u8]) -> Created {
-    let mut content = bytes;
-    store
-        .create(path, bytes.len() as u64, &mut content)
-        .unwrap()
-}
-
-fn paths(objects: &[Object]) -> Vec<&str> {
-    objects.iter().map(|object| object.path.as_str()).collect()
-}
-
-/// Content that ends in an error.
-struct Failing<'a> {
-    good: &'a [u8],
-    error: Option<io::Error>,
-}
-
-impl Read for Failing<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.good.is_empty()
-            && let Some(error) = self.error.take()
-        {
-            return Err(error);
-        }
-        self.good.read(buffer)
-    }
-}
-
-/// Content in the middle of which a stop is asked for.
-struct Stopping<'a> {
-    good: &'a [u8],
-    monitor: &'a Recording,
-}
-
-impl Read for Stopping<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.monitor.cancel();
-        self.good.read(buffer)
-    }
 }
 
 impl Contract {

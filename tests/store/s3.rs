@@ -5,15 +5,16 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 
 use dhfpack::monitor::Silent;
 use dhfpack::store::{self, Access};
 
 use super::contract::{STORE, in_child};
-use crate::support::registry::Storage;
+use crate::support::registry::{DOMAIN, Storage};
 use crate::support::release::{NAME, Release, dhfpack, released, told};
-use crate::support::s3::{Kind, SECRET, Server};
-use crate::support::stand_in::{Reply, StandIn};
+use crate::support::s3::{BUCKET, Kind, SECRET, Server};
+use crate::support::stand_in::{Reply, StandIn, proxy_to};
 
 const TOKEN: &str = "FwoGZXIvYXdzEXAMPLE-session-token-4711";
 
@@ -173,6 +174,31 @@ fn a_login_comes_from_a_profile_as_well() {
 }
 
 #[test]
+fn a_login_comes_from_the_role_of_a_machine_as_well() {
+    let Some(server) = Server::start(Kind::S3sFs) else {
+        return;
+    };
+    let [key, secret] = [0, 1].map(|index| server.login()[index].1.clone());
+    let role = serde_json::json!({
+        "AccessKeyId": key, "SecretAccessKey": secret, "Token": TOKEN,
+        "Expiration": "2099-01-01T00:00:00Z",
+    });
+    let machine = StandIn::start(move |_| Reply::ok(role.to_string()));
+    let output = dhfpack()
+        .arg("publish")
+        .arg(&released().archive)
+        .args(["--to", &server.url("products")])
+        .env(
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            format!("http://{}", machine.name("role")),
+        )
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    assert!(!told(&output).contains(TOKEN));
+}
+
+#[test]
 fn an_authority_of_ones_own_has_to_be_named() {
     let Some(server) = Server::start(Kind::S3sFs) else {
         return;
@@ -196,6 +222,37 @@ fn an_authority_of_ones_own_has_to_be_named() {
         .output()
         .unwrap();
     fails(&broken, &["holds no certificate", "BEGIN CERTIFICATE"]);
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_asked_for_servers_elsewhere_alone() {
+    let Some(server) = Server::start(Kind::S3sFs) else {
+        return;
+    };
+    let storage = Storage::new();
+    let authority = storage.authority();
+    let front = TlsFront::start(server.port, authority.parent().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let record = Arc::clone(&asked);
+    let proxy = proxy_to(front.port, move |line| record.lock().unwrap().push(line));
+    let publish = |to: &str| {
+        let mut command = publish(released(), &server, to);
+        command.env("HTTPS_PROXY", format!("http://127.0.0.1:{proxy}"));
+        command.env("HTTP_PROXY", format!("http://127.0.0.1:{proxy}"));
+        let output = command.env("DHFPACK_CA_FILE", &authority).output().unwrap();
+        assert!(output.status.success(), "{}", told(&output));
+    };
+    publish(&server.url("here"));
+    assert!(asked.lock().unwrap().is_empty());
+    publish(&format!(
+        "s3://{BUCKET}/elsewhere?endpoint=https://{DOMAIN}"
+    ));
+    let asked = asked.lock().unwrap();
+    let tunnel = format!("CONNECT {DOMAIN}:443 ");
+    assert!(
+        !asked.is_empty() && asked.iter().all(|line| line.starts_with(&tunnel)),
+        "{asked:?}"
+    );
 }
 
 /// A program that takes TLS for a server, stopped when dropped.

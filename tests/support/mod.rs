@@ -3,6 +3,7 @@
 pub(crate) mod dropbox;
 pub(crate) mod engine;
 pub(crate) mod faults;
+pub(crate) mod faulty_store;
 pub(crate) mod git;
 pub(crate) mod gnupg;
 pub(crate) mod image;

@@ -67,6 +67,7 @@ impl Writer<'_> {
         }
         let missing = missing(objects, &stores, self)?;
         let source = &self.inputs.config().source;
+        let mut lacking = Vec::new();
         for (number, (mirror, _)) in trees.iter().enumerate() {
             let wanted = missing.iter().filter(|one| one.repository == number);
             let wanted: Vec<&LfsObject> = wanted.copied().collect();
@@ -74,13 +75,18 @@ impl Writer<'_> {
                 continue;
             }
             if !source.fetch_lfs {
-                return Err(mirror.lacks_lfs(&wanted, SHOWN).into());
+                lacking.push(mirror.lacks_lfs(&wanted, SHOWN));
+                continue;
             }
             // The configured URL is that of the release's repository, not of its submodules.
             let remote = source.remote.as_deref().filter(|_| number == 0);
             stores.push(mirror.fetch_lfs(&wanted, remote, self.monitor)?);
         }
-        Ok(stores)
+        match lacking.len() {
+            0 => Ok(stores),
+            1 => Err(lacking.remove(0).into()),
+            _ => Err(LfsError::MissingInSeveral { lacking }.into()),
+        }
     }
 
     fn lfs_object(

@@ -1,5 +1,7 @@
 //! `dhfpack retention extend`.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
 use dhfpack::config::LockMode;
 use dhfpack::monitor::Monitor;
@@ -11,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::summary;
 use crate::cli::error::CliError;
-use crate::cli::output;
+use crate::cli::{output, stores};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,8 +35,8 @@ Examples:
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(true)
     .args(["until", "years", "mode", "legal_hold"]))]
 pub(super) struct Args {
-    /// The archive in its store, as in s3://BUCKET/PREFIX/PRODUCT-VERSION
-    url: String,
+    /// The published archive, as in s3://BUCKET/PREFIX/PRODUCT-VERSION
+    archive: PathBuf,
     /// The last day of the lock, to its end in UTC
     #[arg(long, value_name = "DATE")]
     until: Option<Date>,
@@ -84,7 +86,7 @@ pub(super) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
         mode: args.mode.map(LockMode::from),
         legal_hold: args.legal_hold.is_some(),
     };
-    let (store, name) = super::open(&args.url, monitor)?;
+    let (store, name) = stores::published(&args.archive, monitor)?;
     let changes = retention::extension(&*store, &name, &asked, monitor)?;
     let location = store.address().below(&name).to_string();
     if args.dry_run {

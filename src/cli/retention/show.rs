@@ -1,12 +1,14 @@
 //! `dhfpack retention show`.
 
+use std::path::PathBuf;
+
 use dhfpack::monitor::Monitor;
 use dhfpack::publish::retention;
 use serde_json::{Value, json};
 
 use super::summary;
 use crate::cli::error::CliError;
-use crate::cli::output;
+use crate::cli::{output, stores};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,8 +21,8 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The archive in its store, as in s3://BUCKET/PREFIX/PRODUCT-VERSION
-    url: String,
+    /// The published archive, as in s3://BUCKET/PREFIX/PRODUCT-VERSION
+    archive: PathBuf,
     /// Show each file
     #[arg(long)]
     files: bool,
@@ -30,7 +32,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
-    let (store, name) = super::open(&args.url, monitor)?;
+    let (store, name) = stores::published(&args.archive, monitor)?;
     let objects = retention::check(&*store, &name, monitor)?;
     let location = store.address().below(&name);
     if args.json {

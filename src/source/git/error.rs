@@ -80,7 +80,7 @@ pub enum GitError {
     /// History is cut off.
     #[error("{repository} is a shallow clone: part of its history is missing")]
     #[diagnostic(help(
-        "run `git -C {repository:?} fetch --unshallow --tags`, or in CI set the fetch depth to 0"
+        "run `git -C {repository:?} fetch --unshallow --tags`, or in CI set the fetch depth to 0; or give source.remote in dhfpack.toml, from which all of it is then fetched"
     ))]
     Shallow {
         /// The repository.
@@ -88,7 +88,9 @@ pub enum GitError {
     },
     /// Objects were left out when it was cloned.
     #[error("{repository} is a partial clone: files of its history are missing")]
-    #[diagnostic(help("make a full clone: `git clone` without `--filter`"))]
+    #[diagnostic(help(
+        "make a full clone: `git clone` without `--filter`; or give source.remote in dhfpack.toml, from which all of it is then fetched"
+    ))]
     Partial {
         /// The repository.
         repository: String,

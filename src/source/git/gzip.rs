@@ -14,8 +14,8 @@ use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 /// The size of a block before compression, in bytes. Part of the format: another size gives
 /// other bytes.
 const BLOCK: usize = 1024 * 1024;
-/// Half the time of zlib's usual level 6, for a tenth more bytes of source code at most. Part of the
-/// format like the size of a block.
+/// A quarter of the time of `gzip -6`, for 7 to 18 % more bytes of source code. Part of the
+/// format like the size of a block. Never 1: zlib-rs 0.6.8 panics there on data that does not shrink.
 const LEVEL: u32 = 2;
 /// Beyond this many threads the disk or the hash is slower; also bounds the blocks in memory.
 const MOST_JOBS: usize = 8;

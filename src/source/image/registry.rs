@@ -18,6 +18,7 @@ mod error;
 mod helper;
 mod reference;
 mod resolve;
+mod sink;
 mod token;
 mod transport;
 

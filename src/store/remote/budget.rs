@@ -5,13 +5,15 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// One mebibyte, in which memory is counted.
 const UNIT: u64 = 1 << 20;
 /// How much all transfers may hold together, in those.
-const ALL: u32 = 88;
+const ALL: u32 = 72;
 /// The size of a part, unless a file has too many of them.
-const PART: u64 = 8 * UNIT;
+pub(super) const PART: u64 = 8 * UNIT;
+/// A file up to this size is no matter, in bytes.
+pub(super) const SMALL: u64 = 256 << 10;
 /// The most parts that S3 takes; the others take more.
 const MOST_PARTS: u64 = 10_000;
 /// How many parts of a file travel at once, if there is room for them.
-const AT_ONCE: u64 = 3;
+const AT_ONCE: u64 = 2;
 /// Besides those that travel, one waits for its turn and one is being read.
 const ASIDE: u64 = 2;
 
@@ -43,14 +45,15 @@ impl Way {
         })
     }
 
-    /// The memory that a file of this size takes on its way.
+    /// The memory that a file of this size takes on its way: whole parts, but for small files.
     fn memory(self, size: u64) -> u64 {
         match self {
-            Self::Whole => size,
+            Self::Whole if size <= SMALL => size,
+            Self::Whole => PART,
             Self::Parts {
                 size: part,
                 at_once,
-            } => size.min(part * (at_once as u64 + ASIDE)),
+            } => part * size.div_ceil(part).min(at_once as u64 + ASIDE),
         }
     }
 }
@@ -77,13 +80,13 @@ mod tests {
         assert_eq!(Way::of(0), Some(Way::Whole));
         assert_eq!(Way::of(PART), Some(Way::Whole));
         let parts = |size, at_once| Some(Way::Parts { size, at_once });
-        assert_eq!(Way::of(PART + 1), parts(PART, 3));
-        assert_eq!(Way::of(PART * MOST_PARTS), parts(PART, 3));
-        assert_eq!(Way::of(PART * MOST_PARTS + 1), parts(9 * UNIT, 3));
-        assert_eq!(Way::of(29 * UNIT * MOST_PARTS), parts(29 * UNIT, 1));
-        assert_eq!(Way::of(29 * UNIT * MOST_PARTS + 1), None);
+        assert_eq!(Way::of(PART + 1), parts(PART, 2));
+        assert_eq!(Way::of(PART * MOST_PARTS), parts(PART, 2));
+        assert_eq!(Way::of(PART * MOST_PARTS + 1), parts(9 * UNIT, 2));
+        assert_eq!(Way::of(24 * UNIT * MOST_PARTS), parts(24 * UNIT, 1));
+        assert_eq!(Way::of(24 * UNIT * MOST_PARTS + 1), None);
         assert_eq!(Way::of(u64::MAX), None);
-        for size in (0..280).map(|gib| gib << 30) {
+        for size in (0..235).map(|gib| gib << 30) {
             let way = Way::of(size).unwrap();
             assert!(way.memory(size) <= u64::from(ALL) * UNIT, "{size}: {way:?}");
             if let Way::Parts { size: part, .. } = way {

@@ -10,7 +10,6 @@ use bytes::Bytes;
 use md5::{Digest as _, Md5};
 use opendal::options::WriteOptions;
 use opendal::{Buffer, ErrorKind, Metadata, Writer};
-use tokio::time::sleep;
 
 use super::budget::Way;
 use super::service::Proof;
@@ -87,7 +86,6 @@ impl Upload<'_> {
         let options = WriteOptions {
             if_not_exists: true,
             concurrent: at_once,
-            chunk: usize::try_from(part).ok(),
             ..Default::default()
         };
         let writer = self.operation.operator.writer_options(&self.key, options);
@@ -137,7 +135,7 @@ impl Upload<'_> {
             // An error of S3 may come in an answer that says 200.
             match self.store.wait(writer.close())? {
                 Err(error) if error.is_temporary() => match attempts.pause(None) {
-                    Some(pause) => self.store.wait(sleep(pause))?,
+                    Some(pause) => self.store.pause(pause)?,
                     None => return Ok(Err(error)),
                 },
                 result => return Ok(result),
@@ -156,17 +154,17 @@ impl Upload<'_> {
     /// Reads exactly so many bytes.
     fn piece(&self, source: &mut Source<'_>, length: u64) -> Result<Bytes, StoreError> {
         let length = usize::try_from(length).map_err(|_| self.too_large())?;
-        let mut bytes = vec![0; length];
+        let mut piece = self.store.pool.take(length);
         let mut filled = 0;
         while filled < length {
-            match source.read(&mut bytes[filled..]) {
+            match source.read(&mut piece.room()[filled..]) {
                 Ok(0) => return Err(self.source_failed(io::ErrorKind::UnexpectedEof.into())),
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.source_failed(error)),
             }
         }
-        Ok(bytes.into())
+        Ok(piece.freeze())
     }
 
     /// Reads the end, where content that is not what it should be fails.
@@ -272,7 +270,7 @@ impl Upload<'_> {
             action: "create",
             place: self.store.place(self.path),
             problem: format!(
-                "it has {} bytes, and more than 283 GiB cannot be sent in bounded memory",
+                "it has {} bytes, and more than 234 GiB cannot be sent in bounded memory",
                 self.size
             ),
             help: "split the file, or copy the archive into a folder on a mounted share",

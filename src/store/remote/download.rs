@@ -7,7 +7,6 @@ use bytes::Buf;
 use futures_util::{FutureExt, StreamExt};
 use opendal::options::ReaderOptions;
 use opendal::{Buffer, BufferStream, ErrorKind, Metadata};
-use tokio::time::sleep;
 
 use super::service::Mark;
 use super::{Operation, RemoteStore};
@@ -127,7 +126,7 @@ impl<'a> Download<'a> {
                     source: None,
                 });
             };
-            self.store.wait(sleep(pause))?;
+            self.store.pause(pause)?;
         }
     }
 }

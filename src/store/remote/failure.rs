@@ -101,9 +101,14 @@ fn help(service: Service, refusal: &Refusal) -> &'static str {
         ("NoSuchBucket" | "ContainerNotFound", _) => {
             "there is no such bucket or container: check its name and region; it is not created here"
         }
-        ("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken", _) | (_, 401) => {
-            logins(service)
-        }
+        (
+            "InvalidAccessKeyId"
+            | "SignatureDoesNotMatch"
+            | "ExpiredToken"
+            | "AuthenticationFailed",
+            _,
+        )
+        | (_, 401) => logins(service),
         (_, 403) => {
             "the login may not do this: it needs to list, read and write below this address (not \
              to delete); check also this machine's clock"

@@ -34,8 +34,8 @@ const QUERY: &AsciiSet = &NON_ALPHANUMERIC
 /// In a key, so do slashes.
 const KEY: &AsciiSet = &QUERY.remove(b'/');
 
-/// What S3 says where an object has no lock and a bucket no Object Lock; an object that is not there
-/// has names of its own.
+/// What S3 says where an object has no lock, or a bucket no Object Lock. It says otherwise where there
+/// is no such object. A server without any locks answers 501.
 const ABSENT: [&str; 3] = [
     "NoSuchObjectLockConfiguration",
     "ObjectLockConfigurationNotFoundError",
@@ -184,7 +184,10 @@ impl RemoteStore<'_> {
             Ok((200..=299, bytes)) => return Ok(Some(bytes)),
             Ok((status, bytes)) => {
                 let refusal = Refusal::read(status, &bytes);
-                if ABSENT.contains(&refusal.code.as_str()) {
+                // Many servers do not know this part of S3 at all, and then have no locks.
+                let is_absent =
+                    matches!(status, 405 | 501) || ABSENT.contains(&refusal.code.as_str());
+                if is_absent && ask.set.is_none() {
                     return Ok(None);
                 }
                 match failure::refused(self.service, &refusal) {
@@ -262,7 +265,7 @@ impl RemoteStore<'_> {
         let action = "ask for the Object Lock of";
         let ask = Ask::how(action, None, "object-lock");
         let Some(bytes) = self.ask(&ask)? else {
-            return Ok(Some("its bucket was made without Object Lock"));
+            return Ok(Some("its bucket has no Object Lock"));
         };
         let bucket: BucketAnswer = self.read_answer(&ask, &bytes)?;
         if bucket.object_lock_enabled.as_deref() != Some("Enabled") {

@@ -1,4 +1,4 @@
-//! The services that OpenDAL speaks to, and what each of them promises.
+//! The services that `OpenDAL` speaks to, and what each of them promises.
 
 use std::env;
 
@@ -49,7 +49,7 @@ pub(super) const fn mark(service: Service) -> Mark {
 }
 
 /// The client for the bucket. Its root is the bucket's: a server may list what is not below the
-/// folder asked for, and OpenDAL takes for granted that it does not.
+/// folder asked for, and `OpenDAL` takes for granted that it does not.
 pub(super) fn operator(remote: &Remote) -> Result<Operator, StoreError> {
     let operator = match remote.service {
         Service::S3 => Operator::new(s3(remote)?),

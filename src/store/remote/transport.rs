@@ -1,4 +1,4 @@
-//! How OpenDAL's requests are sent: again where that may help, and to nobody they are not for.
+//! How `OpenDAL`'s requests are sent: again where that may help, and to nobody they are not for.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -210,7 +210,7 @@ fn passes(refusal: &Refusal, method: &Method) -> bool {
     }
 }
 
-/// The answer as OpenDAL reads it.
+/// The answer as `OpenDAL` reads it.
 fn answer(request: &Outgoing, response: reqwest::Response) -> Response<HttpBody> {
     let length = match request.method {
         Method::HEAD => None,
@@ -269,19 +269,21 @@ fn told(error: &reqwest::Error) -> String {
     plain(&text)
 }
 
+/// Whether no authority that is trusted vouches for the server.
 fn is_untrusted(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = error.source();
     while let Some(error) = cause {
-        // An error of the connection is wrapped in one of input and output.
-        let inner = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let found = error.downcast_ref::<rustls::Error>().or(inner);
-        if matches!(found, Some(rustls::Error::InvalidCertificate(_))) {
+        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
             return true;
         }
-        cause = error.source();
+        // What an error of input and output wraps is not its source, but itself.
+        let wrapped = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        cause = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
     }
     false
 }

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::super::fails;
 use super::fetch_as;
+use crate::support::git::succeed;
 use crate::support::image::{TestImage, gzip};
 use crate::support::registry::{Door, PASSWORD, Registry, Storage, USER, has};
 use crate::support::stand_in::{Reply, StandIn};
@@ -108,6 +109,18 @@ fn docker_s_configuration_is_refused_without_its_content() {
         let (_folder, access) = docker_config(&text);
         told(&server.name("m:1"), &access);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_place_of_docker_s_configuration_is_refused_at_once() {
+    let (folder, access) = docker_config("");
+    let path = folder.path().join("config.json");
+    fs::remove_file(&path).unwrap();
+    succeed(std::process::Command::new("mkfifo").arg(&path));
+    let server = StandIn::start(|_| Reply::ok(""));
+    let told = told(&server.name("m:1"), &access);
+    assert!(told.contains("no regular file"), "{told}");
 }
 
 /// Fetches by a token server that answers as `realm` says.
@@ -221,4 +234,8 @@ fn a_private_authority_is_trusted_where_it_is_named_and_only_there() {
     succeeds(&reference, &as_docker);
     fs::write(own.join("ca.crt"), "no certificate").unwrap();
     assert!(told(&reference, &as_docker).contains("holds no certificates"));
+    let mut large = fs::read(storage.authority()).unwrap();
+    large.resize(5 << 20, b'\n');
+    fs::write(own.join("ca.crt"), large).unwrap();
+    assert!(told(&reference, &as_docker).contains("more than 4 MiB"));
 }

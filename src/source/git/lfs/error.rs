@@ -16,10 +16,7 @@ pub enum LfsError {
         "{repository} lacks {count} of the Git LFS objects that its history points to, of {}",
         files.join(", ")
     )]
-    #[diagnostic(help(
-        "{}let the build fetch them with source.fetch_lfs = true; if nobody has them any more, this history cannot be restored",
-        command.as_ref().map_or(String::new(), |command| format!("run `{command}`, or "))
-    ))]
+    #[diagnostic(help("{}", help_of(std::slice::from_ref(self))))]
     Missing {
         /// The repository.
         repository: String,
@@ -29,6 +26,13 @@ pub enum LfsError {
         count: usize,
         /// Files that point to them, `…` last if there are more.
         files: Vec<String>,
+    },
+    /// Objects of several repositories are not at hand.
+    #[error("{}", several(lacking))]
+    #[diagnostic(help("{}", help_of(lacking)))]
+    MissingInSeveral {
+        /// [`LfsError::Missing`] of each.
+        lacking: Vec<LfsError>,
     },
     /// An object is not what its pointer says.
     #[error(
@@ -100,4 +104,26 @@ pub enum LfsError {
         /// The repository.
         repository: String,
     },
+}
+
+/// What each repository lacks, in one sentence.
+fn several(lacking: &[LfsError]) -> String {
+    let each: Vec<String> = lacking.iter().map(ToString::to_string).collect();
+    each.join("; ")
+}
+
+/// The commands of all repositories in one advice.
+fn help_of(lacking: &[LfsError]) -> String {
+    let commands = lacking.iter().filter_map(|one| match one {
+        LfsError::Missing { command, .. } => command.as_ref(),
+        _ => None,
+    });
+    let commands: Vec<String> = commands.map(|command| format!("`{command}`")).collect();
+    let run = match commands.join(", ") {
+        none if none.is_empty() => none,
+        commands => format!("run {commands}, or "),
+    };
+    format!(
+        "{run}let the build fetch them with source.fetch_lfs = true; if nobody has them any more, this history cannot be restored"
+    )
 }

@@ -2,35 +2,25 @@
 //! and hashed once more as it unpacks.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
-use std::thread::{self, ScopedJoinHandle};
+use std::thread;
 
-use bytes::Bytes;
 use reqwest::header::CONTENT_RANGE;
 use reqwest::{Response, Url};
 
 use super::RegistryError;
 use super::attempts::{Attempts, Failure};
 use super::client::Client;
+use super::sink::{self, Sink, Stop};
 use super::transport::shown;
-use crate::digest::{Hasher, Sha256};
-use crate::error::{Cancelled, IoContext};
+use crate::digest::Sha256;
+use crate::error::IoContext;
 use crate::monitor::{Linked, Monitor, Task};
-use crate::source::image::layer::read_error;
+use crate::source::image::ImageError;
 use crate::source::image::raw::{RawFolder, RawImage, StoredBlob};
-use crate::source::image::{ImageError, compression};
 
 /// How many layers arrive at the same time, as with Docker.
 const AT_ONCE: usize = 3;
-/// Pieces of a layer that may wait to be hashed or unpacked, a few hundred KiB at most each.
-const WAITING: usize = 4;
-/// How much is written before the disk is asked to keep it, in bytes.
-const SYNCED: usize = 32 << 20;
-
 /// A blob to fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Job {
@@ -123,84 +113,28 @@ struct Transfer<'a> {
     monitor: &'a dyn Monitor,
 }
 
-/// Where a blob's bytes go: to disk, and to threads that follow.
-struct Sink<'a> {
-    path: &'a Path,
-    file: &'a File,
-    received: u64,
-    followers: Vec<SyncSender<Bytes>>,
-    syncing: SyncSender<()>,
-    unsynced: usize,
-}
-
-/// Why nothing more is received.
-enum Stop {
-    Failed(ImageError),
-    /// A thread that follows gave up, and says why.
-    Follower,
-}
-
-impl From<ImageError> for Stop {
-    fn from(error: ImageError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<Cancelled> for Stop {
-    fn from(cancelled: Cancelled) -> Self {
-        Self::Failed(cancelled.into())
-    }
-}
-
 impl Transfer<'_> {
     fn run(&self, folder: &RawFolder) -> Result<StoredBlob, ImageError> {
         let path = folder.blob(&self.job.digest);
         let file = RawFolder::create(&path)?;
         let is_plain = self.job.digest == self.job.diff_id;
-        let part = format!("sha256:{}", self.job.digest);
-        let (received, found, unpacked, synced) = thread::scope(|scope| {
-            let (hashing, pieces) = sync_channel(WAITING);
-            let hashed = scope.spawn(move || hash(&pieces));
-            let mut followers = vec![hashing];
-            let unpacked = (!is_plain).then(|| {
-                let (unpacking, pieces) = sync_channel(WAITING);
-                followers.push(unpacking);
-                scope.spawn(move || unpack(&part, pieces))
-            });
-            let (syncing, requests) = sync_channel(1);
-            let synced = scope.spawn(|| sync(&file, requests));
-            let mut sink = Sink {
-                path: &path,
-                file: &file,
-                received: 0,
-                followers,
-                syncing,
-                unsynced: 0,
-            };
-            let received = self.receive(&mut sink);
-            // The threads end when nothing more can come.
-            drop(sink);
-            (
-                received,
-                joined(hashed),
-                unpacked.map(joined),
-                joined(synced),
-            )
-        });
+        let packed = (!is_plain).then(|| format!("sha256:{}", self.job.digest));
+        let (received, landed) =
+            sink::with_sink(&path, &file, packed.as_deref(), |sink| self.receive(sink));
         if let Err(Stop::Failed(error)) = received {
             return Err(error);
         }
         // Wrong bytes are to be told as such, not as what they unpack to.
-        if received.is_ok() && found != self.job.digest {
-            return Err(RegistryError::Digest {
+        if received.is_ok() && landed.digest != self.job.digest {
+            let error = RegistryError::Digest {
                 url: shown(&self.url()?),
                 expected: self.job.digest,
-                found,
-            }
-            .into());
+                found: landed.digest,
+            };
+            return Err(error.into());
         }
-        self.require_unpacked(unpacked)?;
-        synced.at("write", &path)?;
+        self.require_unpacked(landed.unpacked)?;
+        landed.synced.at("write", &path)?;
         Ok(StoredBlob {
             digest: self.job.digest,
             size: self.job.size,
@@ -233,8 +167,8 @@ impl Transfer<'_> {
         let url = self.url()?;
         let name = format!("sha256:{}", self.job.digest);
         let mut attempts = Attempts::default();
-        while sink.received < self.job.size || attempts.is_first() {
-            let from = sink.received;
+        while sink.received() < self.job.size || attempts.is_first() {
+            let from = sink.received();
             let failure = match self.client.get(&url, &name, &[], from, self.monitor) {
                 Ok(response) => match self.take(&url, response, sink)? {
                     None => break,
@@ -242,7 +176,7 @@ impl Transfer<'_> {
                 },
                 Err(failure) => failure,
             };
-            attempts.after(failure, sink.received, self.monitor)?;
+            attempts.after(failure, sink.received(), self.monitor)?;
         }
         Ok(())
     }
@@ -254,9 +188,9 @@ impl Transfer<'_> {
         mut response: Response,
         sink: &mut Sink<'_>,
     ) -> Result<Option<Failure>, Stop> {
-        let from = self.start(url, &response, sink.received)?;
+        let from = self.start(url, &response, sink.received())?;
         // A server that begins anew sends again what is there already.
-        let mut skip = sink.received - from;
+        let mut skip = sink.received() - from;
         let mut position = from;
         loop {
             let chunk = match self.client.chunk(url, &mut response, self.monitor) {
@@ -280,7 +214,7 @@ impl Transfer<'_> {
             let known = usize::try_from(known).unwrap_or(chunk.len());
             let fresh = chunk.slice(known..);
             self.task.advance(fresh.len() as u64)?;
-            sink.accept(fresh)?;
+            sink.accept(&fresh)?;
         }
     }
 
@@ -318,79 +252,5 @@ impl Transfer<'_> {
         let limit = self.job.size;
         let url = shown(url);
         RegistryError::TooLong { url, limit }.into()
-    }
-}
-
-impl Sink<'_> {
-    fn accept(&mut self, bytes: Bytes) -> Result<(), Stop> {
-        let written = self.file.write_all(&bytes).at("write", self.path);
-        written.map_err(ImageError::from)?;
-        self.received += bytes.len() as u64;
-        self.unsynced += bytes.len();
-        // Refused while the thread is still at it: then the next request covers this one too.
-        if self.unsynced >= SYNCED && self.syncing.try_send(()).is_ok() {
-            self.unsynced = 0;
-        }
-        let mut followers = self.followers.iter();
-        let told = followers.try_for_each(|follower| follower.send(bytes.clone()));
-        told.map_err(|_| Stop::Follower)
-    }
-}
-
-/// The result of a thread.
-fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
-    match thread.join() {
-        Ok(result) => result,
-        // A bug in that thread is this one's bug too.
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
-}
-
-/// The digest of the pieces.
-fn hash(pieces: &Receiver<Bytes>) -> Sha256 {
-    let mut hasher = Hasher::new();
-    for piece in pieces {
-        hasher.update(&piece);
-    }
-    hasher.finish()
-}
-
-/// Syncs at each request, and at the end: while the rest arrives, so that nothing waits for the
-/// disk afterwards.
-fn sync(file: &File, requests: Receiver<()>) -> io::Result<()> {
-    for () in requests {
-        file.sync_data()?;
-    }
-    file.sync_data()
-}
-
-/// The digest of what the pieces unpack to.
-fn unpack(part: &str, pieces: Receiver<Bytes>) -> Result<Sha256, ImageError> {
-    let mut pieces = Pieces {
-        pieces,
-        current: Bytes::new(),
-    };
-    let mut plain = compression::plain(part, &mut pieces)?;
-    let (digest, _) = Sha256::of_reader(&mut *plain).map_err(|error| read_error(part, &error))?;
-    Ok(digest)
-}
-
-/// Pieces as a reader; their end is its end.
-struct Pieces {
-    pieces: Receiver<Bytes>,
-    current: Bytes,
-}
-
-impl Read for Pieces {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.current.is_empty() {
-            match self.pieces.recv() {
-                Ok(piece) => self.current = piece,
-                Err(_) => return Ok(0),
-            }
-        }
-        let count = buffer.len().min(self.current.len());
-        buffer[..count].copy_from_slice(&self.current.split_to(count));
-        Ok(count)
     }
 }

@@ -77,20 +77,25 @@ pub(super) fn login(
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, ImageError> {
-    let file = match File::open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        file => file.at("open", path)?,
+    let refuse = |problem: String| RegistryError::DockerConfig {
+        path: path.to_path_buf(),
+        problem,
     };
+    match path.metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        // A pipe would block for ever.
+        Ok(found) if !found.is_file() => {
+            return Err(refuse("it is no regular file".to_owned()).into());
+        }
+        found => found.at("open", path)?,
+    };
+    let file = File::open(path).at("open", path)?;
     let mut bytes = Vec::new();
     file.take(LARGEST + 1)
         .read_to_end(&mut bytes)
         .at("read", path)?;
     if bytes.len() as u64 > LARGEST {
-        return Err(RegistryError::DockerConfig {
-            path: path.to_path_buf(),
-            problem: format!("it has more than {LARGEST} bytes"),
-        }
-        .into());
+        return Err(refuse(format!("it has more than {LARGEST} bytes")).into());
     }
     Ok(Some(bytes))
 }

@@ -23,11 +23,13 @@ pub enum RegistryError {
         problem: &'static str,
     },
     /// The certificates cannot be used.
-    #[error("{} holds no certificates in PEM form", path.display())]
+    #[error("{} {problem}", path.display())]
     #[diagnostic(help("name a PEM file of the authority's certificate"))]
     Authorities {
         /// The file.
         path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
     },
     /// The client cannot be set up.
     #[error("connections cannot be set up here")]

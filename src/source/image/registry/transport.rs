@@ -223,13 +223,18 @@ fn authorities(reference: &Reference, access: &Access) -> Result<Vec<Certificate
     for path in files {
         let mut bytes = Vec::new();
         let file = fs::File::open(&path).at("open", &path)?;
-        file.take(LARGEST_AUTHORITIES)
+        file.take(LARGEST_AUTHORITIES + 1)
             .read_to_end(&mut bytes)
             .at("read", &path)?;
-        match Certificate::from_pem_bundle(&bytes) {
-            Ok(certificates) if !certificates.is_empty() => found.extend(certificates),
-            _ => return Err(RegistryError::Authorities { path }.into()),
-        }
+        let problem = match Certificate::from_pem_bundle(&bytes) {
+            _ if bytes.len() as u64 > LARGEST_AUTHORITIES => "has more than 4 MiB",
+            Ok(certificates) if !certificates.is_empty() => {
+                found.extend(certificates);
+                continue;
+            }
+            _ => "holds no certificates in PEM form",
+        };
+        return Err(RegistryError::Authorities { path, problem }.into());
     }
     Ok(found)
 }

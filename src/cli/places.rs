@@ -1,0 +1,193 @@
+//! Where the outputs of a release go beside its archive, as options and configurations name it.
+
+use std::path::Path;
+
+use dhfpack::config::{Config, GitFileConfig};
+use dhfpack::manifest::Manifest;
+use dhfpack::monitor::Monitor;
+use dhfpack::publish::{Destinations, GrowingDocument, InStore, RegisterAt, dhf};
+use dhfpack::sign::Signer;
+use dhfpack::store::{self, Address, Document, Edition, Store, StoreError, Swapped};
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::cli::error::{CliError, Kind};
+use crate::cli::nearest::{self, Nearest};
+use crate::cli::registry::markdown;
+use crate::cli::stores;
+use crate::cli::target::whole;
+
+/// Where to, if not where the configuration says.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PlaceArgs {
+    /// The release's folder in the design history file, as a folder or a URL, with `{version}` in
+    /// it [default: `storage.dhf` of the dhfpack.toml in the current folder or above it, or else
+    /// of the archive's]
+    #[arg(long, value_name = "STORE")]
+    dhf: Option<String>,
+}
+
+/// What is opened for it.
+pub(crate) struct Places<'m> {
+    dhf: Option<Box<dyn Store + 'm>>,
+    manual: Option<Box<dyn GrowingDocument + 'm>>,
+    registry: Option<Box<dyn Store + 'm>>,
+    /// A Markdown file that shows the registry.
+    pub(crate) markdown: Option<GitFileConfig>,
+}
+
+impl Places<'_> {
+    /// The same for the library; rows of the registry are signed by `signer`.
+    pub(crate) fn destinations<'a>(&'a self, signer: Option<&'a Signer>) -> Destinations<'a> {
+        Destinations {
+            dhf: self.dhf.as_deref(),
+            manual: self.manual.as_deref(),
+            registry: self
+                .registry
+                .as_deref()
+                .map(|store| RegisterAt { store, signer }),
+        }
+    }
+
+    /// Shows the release in the Markdown file, where one is configured; says whether.
+    pub(crate) fn show_registry(
+        &self,
+        manifest: &Manifest,
+        monitor: &dyn Monitor,
+    ) -> Result<bool, CliError> {
+        let (Some(store), Some(file)) = (&self.registry, &self.markdown) else {
+            return Ok(false);
+        };
+        markdown::update(&**store, file, &manifest.name, monitor)?;
+        Ok(true)
+    }
+}
+
+impl PlaceArgs {
+    /// Opens what the archive's configuration asks for, with the archive's store at `address`.
+    /// Folders are made only if something is `to_write` there.
+    pub(crate) fn open<'m>(
+        &self,
+        manifest: &Manifest,
+        archived: &Config,
+        address: &Address,
+        to_write: bool,
+        monitor: &'m dyn Monitor,
+    ) -> Result<Places<'m>, CliError> {
+        let nearest = nearest::read()?;
+        let open = |address: &Address| -> Result<_, CliError> {
+            Ok(store::open(address, &stores::access()?, monitor)?)
+        };
+        let dhf = match self.dhf_address(manifest, archived, nearest.as_ref())? {
+            None => None,
+            Some(address) if to_write => {
+                let version = &manifest.release.version;
+                Some(dhf::open(&address, version, &stores::access()?, monitor)?)
+            }
+            Some(address) => Some(open(&address)?),
+        };
+        let local = nearest.as_ref().map(|nearest| &nearest.config);
+        let manual: Option<Box<dyn GrowingDocument + 'm>> = match &archived.service_manual {
+            None => None,
+            Some(archived) => {
+                let local = local.and_then(|local| local.service_manual.as_ref());
+                let config = local.unwrap_or(archived);
+                Some(match &config.git {
+                    Some(git) => {
+                        let message = format!("Add {} to the service manual", manifest.name);
+                        Box::new(markdown::open(git, message, manifest.release.source_date)?)
+                    }
+                    None => Box::new(InOwnStore {
+                        store: open(address)?,
+                        path: config.file.clone(),
+                    }),
+                })
+            }
+        };
+        let (mut registry, mut shown_in) = (None, None);
+        if let Some(archived) = &archived.registry {
+            let local = local.and_then(|local| local.registry.as_ref());
+            let config = local.unwrap_or(archived);
+            let folder = nearest.as_ref().map(|nearest| nearest.folder.as_path());
+            registry = Some(match &config.to {
+                Some(to) => open(&whole(stores::address_from(
+                    to,
+                    folder.unwrap_or(Path::new(".")),
+                )?)?)?,
+                None => open(address)?,
+            });
+            shown_in.clone_from(&config.markdown);
+        }
+        Ok(Places {
+            dhf,
+            manual,
+            registry,
+            markdown: shown_in,
+        })
+    }
+
+    fn dhf_address(
+        &self,
+        manifest: &Manifest,
+        archived: &Config,
+        nearest: Option<&Nearest>,
+    ) -> Result<Option<Address>, CliError> {
+        let local =
+            nearest.and_then(|one| Some((one.config.storage.dhf.as_deref()?, &*one.folder)));
+        let (written, folder) = match (&self.dhf, local, &archived.storage.dhf) {
+            (Some(given), _, _) => (given.as_str(), Path::new(".")),
+            (None, Some(local), _) => local,
+            (None, None, Some(archived)) => {
+                if !Address::is_url(archived) && !Path::new(archived).is_absolute() {
+                    let written = archived.clone();
+                    return Err(CliError::new(Kind::Usage, Unplaced { written }));
+                }
+                (archived.as_str(), Path::new("."))
+            }
+            (None, None, None) => return Ok(None),
+        };
+        Ok(Some(match dhf::address(written, manifest)? {
+            Address::Folder(path) => whole(Address::Folder(folder.join(path)))?,
+            remote @ Address::Remote(_) => remote,
+        }))
+    }
+}
+
+/// A document in a store that nobody else needs.
+struct InOwnStore<'m> {
+    store: Box<dyn Store + 'm>,
+    path: String,
+}
+
+impl InOwnStore<'_> {
+    fn document(&self) -> InStore<'_> {
+        InStore {
+            store: &*self.store,
+            path: &self.path,
+        }
+    }
+}
+
+impl GrowingDocument for InOwnStore<'_> {
+    fn place(&self) -> String {
+        self.document().place()
+    }
+
+    fn load(&self, limit: u64) -> Result<Option<Document>, StoreError> {
+        self.document().load(limit)
+    }
+
+    fn swap(&self, bytes: &[u8], current: Option<&Edition>) -> Result<Swapped, StoreError> {
+        self.document().swap(bytes, current)
+    }
+}
+
+/// A relative path whose start nobody knows.
+#[derive(Debug, Error, Diagnostic)]
+#[error(
+    "the archive's configuration names `{written}` as design history file, from its own folder"
+)]
+#[diagnostic(help("say where that is with --dhf, or publish from the product's repository"))]
+struct Unplaced {
+    written: String,
+}

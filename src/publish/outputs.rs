@@ -1,0 +1,273 @@
+//! The outputs of a release beside its archive: the copy of its design outputs in the design
+//! history file, its entry in the service manual, and its row in the products registry.
+
+use super::dhf::DesignOutputs;
+use super::receipt::{EntryReceipt, Outputs, RowReceipt};
+use super::registry::{self, Registration};
+use super::service_manual::{self, Recorded};
+use super::{GrowingDocument, PublishError, Report, Standing, State, Step};
+use crate::archive::{Records, Tree};
+use crate::config::ResolvedConfig;
+use crate::digest::Sha256;
+use crate::manifest::Manifest;
+use crate::monitor::Monitor;
+use crate::register;
+use crate::service_manual::Entry;
+use crate::sign::Signer;
+use crate::store::{Address, Store};
+
+/// Where the outputs go. One that is not asked for has no place.
+#[derive(Clone, Copy, Default)]
+pub struct Destinations<'a> {
+    /// The release's folder in the design history file.
+    pub dhf: Option<&'a dyn Store>,
+    /// The service manual.
+    pub manual: Option<&'a dyn GrowingDocument>,
+    /// The products registry.
+    pub registry: Option<RegisterAt<'a>>,
+}
+
+/// A products registry, and who writes to it.
+#[derive(Clone, Copy)]
+pub struct RegisterAt<'a> {
+    /// The store that holds it.
+    pub store: &'a dyn Store,
+    /// Who signs its rows; needed only if there is one to write.
+    pub signer: Option<&'a Signer>,
+}
+
+/// What is to be done for them. Nothing is written yet.
+pub(super) struct Planned<'a> {
+    dhf: Option<Copy<'a>>,
+    manual: Manual<'a>,
+    registry: Option<Row<'a>>,
+}
+
+struct Row<'a> {
+    to: RegisterAt<'a>,
+    registration: Registration,
+    is_there: bool,
+}
+
+struct Copy<'a> {
+    to: &'a dyn Store,
+    outputs: DesignOutputs,
+    is_there: bool,
+}
+
+enum Manual<'a> {
+    NotConfigured,
+    /// Only a released archive has an entry.
+    Waits,
+    Entry {
+        manual: &'a dyn GrowingDocument,
+        entry: Box<Entry>,
+        is_there: bool,
+    },
+}
+
+impl<'a> Planned<'a> {
+    /// Checks all that can be checked without writing, for the archive that is, or will be, at
+    /// `location`.
+    pub(super) fn of(
+        records: &Records<'_>,
+        (manifest, digest): (&Manifest, Sha256),
+        config: &ResolvedConfig,
+        location: &Address,
+        standing: &Standing,
+        to: Destinations<'a>,
+    ) -> Result<Self, PublishError> {
+        let dhf = match to.dhf {
+            None => None,
+            Some(to) => {
+                let outputs = DesignOutputs::of(manifest, digest, &location.to_string())?;
+                let is_there = outputs.is_copied(to)?;
+                Some(Copy {
+                    to,
+                    outputs,
+                    is_there,
+                })
+            }
+        };
+        let recorded = Recorded::read(records, manifest, digest)?;
+        let manual = match (to.manual, recorded, standing.released_at) {
+            (None, _, _) | (_, None, _) => Manual::NotConfigured,
+            (Some(_), Some(_), None) => Manual::Waits,
+            (Some(manual), Some(recorded), Some(released_at)) => {
+                let entry = recorded.entry(released_at)?;
+                let is_there = service_manual::has(manual, &entry)?;
+                Manual::Entry {
+                    manual,
+                    entry: Box::new(entry),
+                    is_there,
+                }
+            }
+        };
+        let registry = match to.registry {
+            None => None,
+            Some(to) => {
+                let standing = match standing.released_at {
+                    Some(time) => registry::Standing::Released(time),
+                    None => registry::Standing::Pending,
+                };
+                let place = registry::archive_location(location, to.store.address());
+                let registration = Registration::of(manifest, digest, config, standing, &place)?;
+                Some(Row {
+                    is_there: registry::check(to.store, &registration)?,
+                    to,
+                    registration,
+                })
+            }
+        };
+        Ok(Self {
+            dhf,
+            manual,
+            registry,
+        })
+    }
+
+    /// What would be done, step by step.
+    pub(super) fn steps(&self) -> Vec<Report> {
+        vec![
+            match &self.dhf {
+                None => no_dhf(),
+                Some(copy) => Report::new(
+                    Step::Dhf,
+                    planned(copy.is_there),
+                    copy.to.address().to_string(),
+                ),
+            },
+            match &self.manual {
+                Manual::Entry {
+                    manual, is_there, ..
+                } => Report::new(Step::ServiceManual, planned(*is_there), manual.place()),
+                other => other.no_entry(),
+            },
+            match &self.registry {
+                None => Report::not_configured(Step::Registry, "[registry]"),
+                Some(row) => {
+                    let status = row.registration.status();
+                    let place = row.to.store.address().place(register::FILE);
+                    let detail = format!("{place}: {}", status.as_str());
+                    Report::new(Step::Registry, planned(row.is_there), detail)
+                }
+            },
+        ]
+    }
+
+    /// Fails if a row is to be written, and nobody is there to sign it.
+    pub(super) fn require_writer(&self) -> Result<(), PublishError> {
+        match &self.registry {
+            Some(row) if !row.is_there && row.to.signer.is_none() => Err(PublishError::NoWriter {
+                place: row.to.store.address().place(register::FILE),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Carries it out.
+    pub(super) fn carry_out(
+        self,
+        tree: &dyn Tree,
+        monitor: &dyn Monitor,
+    ) -> Result<(Vec<Report>, Outputs), PublishError> {
+        let mut outputs = Outputs::default();
+        let dhf = match self.dhf {
+            None => no_dhf(),
+            Some(copy) => {
+                let copied = copy.outputs.copy(tree, copy.to, monitor)?;
+                let place = copy.to.address().to_string();
+                let (new, old) = (copied.copied, copied.skipped);
+                let detail = format!("{place}: {new} copied, {old} there already");
+                outputs.design_history_file = Some(place);
+                Report::new(Step::Dhf, done(!copy.is_there || new > 0), detail)
+            }
+        };
+        let manual = match self.manual {
+            Manual::Entry { manual, entry, .. } => {
+                let added = service_manual::add(manual, &entry, monitor)?;
+                outputs.service_manual = Some(EntryReceipt {
+                    location: manual.place(),
+                    sha256: Sha256::of(entry.text.as_bytes()),
+                });
+                Report::new(Step::ServiceManual, done(added), manual.place())
+            }
+            other => other.no_entry(),
+        };
+        let registry = match self.registry {
+            None => Report::not_configured(Step::Registry, "[registry]"),
+            Some(row) => {
+                let (report, receipt) = row.record(monitor)?;
+                outputs.registry = receipt;
+                report
+            }
+        };
+        Ok((vec![dhf, manual, registry], outputs))
+    }
+
+    /// How far they have come, without writing.
+    pub(super) fn progress(&self) -> Vec<Report> {
+        let mut steps = self.steps();
+        for step in &mut steps {
+            step.state = match step.state {
+                State::Planned => State::Missing,
+                State::Unchanged => State::Done,
+                other => other,
+            };
+        }
+        steps
+    }
+}
+
+impl Row<'_> {
+    fn record(self, monitor: &dyn Monitor) -> Result<(Report, Option<RowReceipt>), PublishError> {
+        let place = self.to.store.address().place(register::FILE);
+        let Some(signer) = self.to.signer else {
+            // A run that has nothing to add needs no key.
+            let report = Report::new(Step::Registry, State::Unchanged, place);
+            return Ok((report, None));
+        };
+        let status = self.registration.status();
+        let recorded = registry::record(self.to.store, &self.registration, signer, monitor)?;
+        let detail = format!("{place}: {} in line {}", status.as_str(), recorded.row);
+        let receipt = RowReceipt {
+            location: place,
+            line: recorded.row,
+            sha256: recorded.head,
+        };
+        let report = Report::new(Step::Registry, done(recorded.added), detail);
+        Ok((report, Some(receipt)))
+    }
+}
+
+impl Manual<'_> {
+    fn no_entry(&self) -> Report {
+        match self {
+            Self::NotConfigured => Report::not_configured(Step::ServiceManual, "[service_manual]"),
+            Self::Waits | Self::Entry { .. } => Report::new(
+                Step::ServiceManual,
+                State::Waits,
+                "the entry is added once the archive is released",
+            ),
+        }
+    }
+}
+
+fn no_dhf() -> Report {
+    let detail = "no configuration names a `dhf` under [storage]";
+    Report::new(Step::Dhf, State::NotConfigured, detail)
+}
+
+fn planned(is_there: bool) -> State {
+    match is_there {
+        true => State::Unchanged,
+        false => State::Planned,
+    }
+}
+
+fn done(changed: bool) -> State {
+    match changed {
+        true => State::Done,
+        false => State::Unchanged,
+    }
+}

@@ -1,0 +1,9 @@
+//! Publishing in one run: again, interrupted, signed later, on another machine, by two at once.
+
+mod interrupted;
+mod once;
+mod outputs;
+mod receipts;
+mod shop;
+mod status;
+mod together;

@@ -1,0 +1,9 @@
+//! Retention: locks on what is published.
+
+mod apply;
+mod command;
+mod documentation;
+mod publish;
+mod record;
+mod server;
+mod stand_in;
