@@ -30,8 +30,6 @@ mod header;
 mod page;
 mod verify_md;
 
-use header::Header;
-
 /// Since this day 21 CFR 820 refers to ISO 13485:2016 and no longer has the sections that the
 /// classic layout's names come from.
 const QMSR_IN_FORCE: &str = "2026-02-02T00:00:00Z";

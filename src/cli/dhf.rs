@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use dhfpack::archive::Records;
 use dhfpack::error::IoContext;
+use dhfpack::manifest::Manifest;
 use dhfpack::monitor::Monitor;
 use dhfpack::publish::dhf::{self, DesignOutputs, DhfError};
 use dhfpack::store::Address;
@@ -61,18 +62,10 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let tree = stores::archive(archive, monitor)?;
     let (manifest, digest) = Records::of(&*tree)?.manifest()?;
     let outputs = DesignOutputs::of(&manifest, digest, &location(archive)?)?;
-    let address = match to {
-        Some(to) => dhf::address(to, &manifest)?,
-        None => {
-            let nearest = nearest::read()?;
-            let configured = nearest.and_then(|one| Some((one.config.storage.dhf?, one.folder)));
-            let none = || CliError::new(Kind::Usage, NoHistoryFile);
-            let (written, folder) = configured.ok_or_else(none)?;
-            match dhf::address(&written, &manifest)? {
-                Address::Folder(path) => Address::Folder(folder.join(path)),
-                remote @ Address::Remote(_) => remote,
-            }
-        }
+    let address = if let Some(to) = to {
+        dhf::address(to, &manifest)?
+    } else {
+        configured(&manifest)?
     };
     let version = &manifest.release.version;
     let store = dhf::open(&address, version, &stores::access()?, monitor)?;
@@ -91,6 +84,18 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
         "copied  {place}\nfiles   {} copied and read back, {} there already\nof      {} ({pointer})\n",
         copied.copied, copied.skipped, manifest.name
     ))
+}
+
+/// The folder that the nearest configuration names; a relative path counts from its own folder.
+fn configured(manifest: &Manifest) -> Result<Address, CliError> {
+    let nearest = nearest::read()?;
+    let configured = nearest.and_then(|one| Some((one.config.storage.dhf?, one.folder)));
+    let none = || CliError::new(Kind::Usage, NoHistoryFile);
+    let (written, folder) = configured.ok_or_else(none)?;
+    Ok(match dhf::address(&written, manifest)? {
+        Address::Folder(path) => Address::Folder(folder.join(path)),
+        remote @ Address::Remote(_) => remote,
+    })
 }
 
 /// Where the archive is, as the pointer names it.

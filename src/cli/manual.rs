@@ -5,22 +5,18 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use dhfpack::archive::Records;
 use dhfpack::config::{ResolvedConfig, ServiceManualConfig};
-use dhfpack::digest::Sha256;
-use dhfpack::manifest::Manifest;
 use dhfpack::monitor::Monitor;
 use dhfpack::plan::own;
-use dhfpack::publish::InStore;
 use dhfpack::publish::service_manual::{self, Recorded, ServiceManualError};
-use dhfpack::sign;
-use dhfpack::store;
+use dhfpack::publish::{InStore, Standing};
 use dhfpack::verify::Policy;
-use jiff::Timestamp;
 use miette::Diagnostic;
 use serde_json::json;
 use thiserror::Error;
 
 use crate::cli::error::{CliError, Kind};
-use crate::cli::nearest::{self, Nearest};
+use crate::cli::nearest;
+use crate::cli::target::Target;
 use crate::cli::trust::TrustArgs;
 use crate::cli::{output, stores};
 
@@ -67,10 +63,8 @@ enum Command {
         archive: PathBuf,
         #[command(flatten)]
         trust: TrustArgs,
-        /// The store that holds the manual, as a folder or a URL [default: `storage.to` of the
-        /// dhfpack.toml in the current folder or above it]
-        #[arg(long, value_name = "STORE", env = "DHFPACK_STORE")]
-        to: Option<String>,
+        #[command(flatten)]
+        to: Target,
         /// Print the result as JSON
         #[arg(long)]
         json: bool,
@@ -81,7 +75,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     match &args.command {
         Command::Show { archive, trust } => {
             let archive = Archive::read(archive, &trust.policy()?, monitor)?;
-            output::text(&archive.recorded.text(archive.released_at))
+            output::text(&archive.recorded.text(archive.standing.released_at))
         }
         Command::Add {
             archive,
@@ -90,7 +84,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
             json,
         } => {
             let archive = Archive::read(archive, &trust.policy()?, monitor)?;
-            add(&archive, to.as_deref(), *json, monitor)
+            add(&archive, to, *json, monitor)
         }
     }
 }
@@ -99,10 +93,8 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
 struct Archive {
     recorded: Recorded,
     config: ServiceManualConfig,
-    /// When the last required role signed, as far as the caller trusts the signers.
-    released_at: Option<Timestamp>,
-    /// Why it is not released.
-    open: Vec<String>,
+    /// How far it has come, as far as the caller trusts the signers.
+    standing: Standing,
 }
 
 impl Archive {
@@ -127,45 +119,30 @@ impl Archive {
         let resolved: ResolvedConfig = serde_json::from_slice(&resolved).map_err(|source| {
             CliError::new(Kind::Failed, ManualCommandError::Configuration(source))
         })?;
-        let (released_at, open) = standing(&records, &manifest, digest, policy)?;
+        let signatures = records.signatures()?;
+        let standing = Standing::of(&signatures, (&manifest, digest), policy);
         Ok(Self {
             config: resolved.config.service_manual.ok_or_else(none)?,
             recorded,
-            released_at,
-            open,
+            standing,
         })
     }
 }
 
-/// When the archive was released, or why it is not.
-fn standing(
-    records: &Records<'_>,
-    manifest: &Manifest,
-    digest: Sha256,
-    policy: &Policy,
-) -> Result<(Option<Timestamp>, Vec<String>), CliError> {
-    let sums = Sha256::of(manifest.sums(&digest).as_bytes());
-    let signatures = records.signatures()?;
-    let examined = sign::examine(&signatures, &digest, &sums, &policy.trust, policy.now);
-    let mut roles = policy.required_roles.clone();
-    roles.extend(manifest.layout.roles.iter().map(|role| role.name.clone()));
-    let mut findings = examined.findings;
-    findings.extend(sign::missing_roles(&examined.signers, &roles));
-    let released_at = sign::released_at(&examined.signers, &roles);
-    let open = findings.into_iter().map(|finding| finding.detail).collect();
-    Ok((released_at, open))
-}
-
 fn add(
     archive: &Archive,
-    to: Option<&str>,
+    to: &Target,
     as_json: bool,
     monitor: &dyn Monitor,
 ) -> Result<(), CliError> {
-    let released_at = match archive.released_at.filter(|_| archive.open.is_empty()) {
+    let standing = &archive.standing;
+    let released_at = match standing.released_at {
         Some(time) if !archive.recorded.is_draft() => time,
         _ => {
-            let open = archive.open.clone();
+            let mut open = standing.open.clone();
+            if archive.recorded.is_draft() {
+                open.push("the archive is a draft, which is never released".to_owned());
+            }
             return Err(CliError::new(
                 Kind::Trust,
                 ManualCommandError::Pending { open },
@@ -178,14 +155,14 @@ fn add(
         .as_ref()
         .and_then(|one| one.config.service_manual.as_ref());
     let config = local.unwrap_or(&archive.config);
-    let address = match (to, &nearest) {
-        (Some(to), _) => stores::address(to)?,
-        (None, Some(Nearest { config, folder })) if config.storage.to.is_some() => {
-            stores::address_from(config.storage.to.as_deref().unwrap_or_default(), folder)?
-        }
-        _ => return Err(CliError::new(Kind::Usage, ManualCommandError::NoStore)),
-    };
-    let store = store::open(&address, &stores::access()?, monitor)?;
+    if let Some(git) = &config.git {
+        let repository = git.repository.clone();
+        return Err(CliError::new(
+            Kind::Usage,
+            ManualCommandError::InGit { repository },
+        ));
+    }
+    let store = to.open(monitor)?;
     let manual = InStore {
         store: &*store,
         path: &config.file,
@@ -216,16 +193,16 @@ enum ManualCommandError {
     #[error("{} of the archive cannot be understood", own::RESOLVED)]
     #[diagnostic(help("use the version of dhfpack that built the archive, or a newer one"))]
     Configuration(#[source] serde_json::Error),
+    #[error("the manual is kept in the git repository {repository}, and was not changed")]
+    #[diagnostic(help(
+        "`dhfpack manual show` prints the entry to commit there; without `git` under [service_manual], the manual is kept in the store"
+    ))]
+    InGit { repository: String },
     #[error("the entry waits for the release:\n  {}", open.join("\n  "))]
     #[diagnostic(help(
         "sign in each required role with `dhfpack sign --meaning release`, and name with --trust the certificates that lead to the signers"
     ))]
     Pending { open: Vec<String> },
-    #[error("no store is named")]
-    #[diagnostic(help(
-        "give --to STORE, set DHFPACK_STORE, or add `to` under [storage] in dhfpack.toml"
-    ))]
-    NoStore,
 }
 
 impl From<ServiceManualError> for CliError {

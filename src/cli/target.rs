@@ -7,7 +7,8 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::cli::error::{CliError, Kind};
-use crate::cli::{nearest, stores};
+use crate::cli::nearest::{self, Nearest};
+use crate::cli::stores;
 
 /// Where to publish.
 #[derive(Debug, clap::Args)]
@@ -45,9 +46,13 @@ pub(crate) fn whole(address: Address) -> Result<Address, CliError> {
 
 /// The store that the nearest configuration names; a relative path counts from its folder.
 fn configured() -> Result<Address, CliError> {
-    let named = nearest::read()?.and_then(|one| Some((one.config.storage.to?, one.folder)));
-    let (to, folder) = named.ok_or_else(|| CliError::new(Kind::Usage, NoStore))?;
-    stores::address_from(&to, &folder)
+    let Some(Nearest { config, folder }) = nearest::read()? else {
+        return Err(CliError::new(Kind::Usage, NoStore));
+    };
+    match config.storage.to {
+        Some(to) => stores::address_from(&to, &folder),
+        None => Err(CliError::new(Kind::Usage, NoStore)),
+    }
 }
 
 /// Nothing says where to publish.

@@ -2,9 +2,7 @@
 //! 2026-02-02 the design and development file of ISO 13485:2016 7.3.10).
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
@@ -13,12 +11,14 @@ use thiserror::Error;
 use super::{Published, ReadBack, StoreFile, upload};
 use crate::archive::{ArchiveError, Entry, Tree};
 use crate::digest::Sha256;
-use crate::error::IoContext;
 use crate::manifest::Manifest;
 use crate::monitor::Monitor;
 use crate::path::{ArchivePath, PathError, PathSet};
-use crate::platform;
-use crate::store::{self, Access, Address, Created, Store, StoreError};
+use crate::store::{Created, Store, StoreError};
+
+mod place;
+
+pub use place::{address, open};
 
 /// The folder of the copy.
 pub const FOLDER: &str = "Design Outputs";
@@ -26,8 +26,6 @@ pub const FOLDER: &str = "Design Outputs";
 pub const POINTER: &str = "Design Outputs.archive.json";
 /// What the ids of the slots that are copied begin with, in every layout.
 const SLOTS: &str = "design-outputs.";
-/// What stands for the version in the address.
-const VERSION: &str = "{version}";
 /// The largest pointer in bytes.
 const LARGEST: u64 = 64 * 1024;
 
@@ -256,88 +254,58 @@ impl DesignOutputs {
     }
 }
 
-/// The folder of a release in the design history file: `{version}` in `written` becomes the
-/// version, and for an archive made anew or an addendum also what its name ends with, as in
-/// `2.4.0-r1`. Fails if the version stands nowhere in the address.
-pub fn address(written: &str, manifest: &Manifest) -> Result<Address, DhfError> {
-    let prefix = format!("{}-", manifest.product.id);
-    let version = &manifest.release.version;
-    let full = manifest.name.strip_prefix(&prefix).unwrap_or(version);
-    let text = written.replace(VERSION, full);
-    if !names_version(&text, version) {
-        return Err(DhfError::NoVersion {
-            address: text,
-            version: version.clone(),
-        });
-    }
-    let address = text.parse().map_err(StoreError::Address)?;
-    Ok(address)
-}
-
-/// Whether a path has the version in it, not as a part of another one.
-fn names_version(path: &str, version: &str) -> bool {
-    let digit = |c: char| c.is_ascii_digit() || c == '.';
-    path.match_indices(version).any(|(start, _)| {
-        let (before, after) = (&path[..start], &path[start + version.len()..]);
-        !before.ends_with(digit) && !after.starts_with(digit)
-    })
-}
-
-/// Opens the release's folder. One on a disk is made, from the first folder that has the version
-/// in its name; what lies above must be there, so that nothing is written below a share that is
-/// not mounted.
-pub fn open<'m>(
-    address: &Address,
-    version: &str,
-    access: &Access,
-    monitor: &'m dyn Monitor,
-) -> Result<Box<dyn Store + 'm>, DhfError> {
-    if let Address::Folder(path) = address {
-        make_folders(path, version)?;
-    }
-    Ok(store::open(address, access, monitor)?)
-}
-
-fn make_folders(path: &Path, version: &str) -> Result<(), StoreError> {
-    let mut folder = PathBuf::new();
-    let mut is_below = false;
-    for component in path.components() {
-        let parent = folder.clone();
-        folder.push(component);
-        is_below |= names_version(&component.as_os_str().to_string_lossy(), version);
-        if !is_below {
-            continue;
-        }
-        match fs::create_dir(&folder) {
-            Ok(()) => {
-                platform::set_plain_mode(&folder, true).at("set the mode of", &folder)?;
-                if !parent.as_os_str().is_empty() {
-                    platform::sync_folder(&parent).at("sync", &parent)?;
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error).at("create", &folder).map_err(StoreError::Io),
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::names_version;
+    use super::*;
+
+    /// The archive of format 1 that the tests keep, with these folders for its design outputs.
+    fn sample(folders: [&str; 3]) -> Manifest {
+        let text = include_str!(
+            "../../tests/golden/format-1/infusion-monitor-2.4.0/Manifest/manifest.json"
+        );
+        let classic = ["Source Code", "Installation Image", "User Manual"];
+        let text = classic
+            .iter()
+            .zip(folders)
+            .fold(text.to_owned(), |text, (old, new)| {
+                text.replace(&format!("Design Outputs/{old}"), new)
+            });
+        Manifest::parse(text.as_bytes()).unwrap()
+    }
+
+    fn copied(folders: [&str; 3]) -> Vec<String> {
+        let outputs = DesignOutputs::of(&sample(folders), Sha256::of(b""), "s3://b/a").unwrap();
+        let paths = outputs.files.iter().map(|file| file.path.to_string());
+        paths.filter(|path| !path.contains("/blobs/")).collect()
+    }
 
     #[test]
-    fn a_version_is_not_a_part_of_another_one() {
-        for path in [
-            "dhf/2.4.0",
-            "/dhf/pump v2.4.0/x",
-            "s3://b/2.4.0-r1",
-            "2.4.0",
+    fn a_copy_has_the_slots_without_the_folder_above_them() {
+        let file = "user-manual.md";
+        for (folder, path) in [
+            ("Design Outputs/User Manual", "User Manual/user-manual.md"),
+            ("Technical Documentation/2 Use", "2 Use/user-manual.md"),
+            ("Manual", file),
         ] {
-            assert!(names_version(path, "2.4.0"), "{path}");
+            let paths = copied(["Development/Code", "Development/Image", folder]);
+            assert!(paths.iter().any(|one| one == path), "{path}: {paths:?}");
         }
-        for path in ["dhf", "12.4.0", "2.4.01", "2.4.0.1", "1.2.4.0", "2.4"] {
-            assert!(!names_version(path, "2.4.0"), "{path}");
-        }
+        // Two files would have one path: both keep all of it.
+        let paths = copied(["A/Code", "A/install", "B/Code/repository.bundle"]);
+        assert!(
+            paths.iter().any(|one| one == "A/Code/repository.bundle"),
+            "{paths:?}"
+        );
+    }
+
+    #[test]
+    fn a_draft_and_an_archive_without_design_outputs_are_refused() {
+        let mut manifest = sample(["A/Code", "A/Image", "A/Manual"]);
+        manifest.draft = true;
+        let of = |manifest: &Manifest| DesignOutputs::of(manifest, Sha256::of(b""), "a").err();
+        assert!(matches!(of(&manifest), Some(DhfError::Draft { .. })));
+        manifest.draft = false;
+        manifest.files.retain(|file| file.slot.is_none());
+        assert!(matches!(of(&manifest), Some(DhfError::Nothing { .. })));
     }
 }

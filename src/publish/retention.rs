@@ -145,9 +145,7 @@ pub fn changes(
         retention,
         ..*planned
     };
-    Ok(Changes::to(present, |locked| {
-        Ok(stronger(locked.locks, &wanted))
-    })?)
+    Changes::to(present, |locked| Ok(stronger(locked.locks, &wanted)))
 }
 
 /// What extends the locks of the archive `name`. Fails, before anything is changed, if a lock

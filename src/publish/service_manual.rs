@@ -14,7 +14,7 @@ use crate::service_manual::{Entry, EntryRecord, ManualError, insert};
 use crate::store::StoreError;
 use crate::toml_file::{TomlError, TomlText};
 
-/// The largest manual in bytes: decades of releases.
+/// The largest manual or record in bytes: decades of releases.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
 /// Why a release's entry cannot be added.
@@ -24,6 +24,16 @@ pub enum ServiceManualError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Archive(#[from] ArchiveError),
+    /// The record has more bytes than anybody writes.
+    #[error(
+        "{} of the archive has {size} bytes: expected {LARGEST} at most",
+        own::SERVICE_MANUAL
+    )]
+    #[diagnostic(help("look at the archive: this cannot be a record"))]
+    TooLarge {
+        /// Its size.
+        size: u64,
+    },
     /// The record is not text.
     #[error("{} of the archive is not valid UTF-8", own::SERVICE_MANUAL)]
     #[diagnostic(help("verify the archive: dhfpack archives such a record only in UTF-8"))]
@@ -71,13 +81,12 @@ impl Recorded {
         manifest: &Manifest,
         manifest_sha256: Sha256,
     ) -> Result<Option<Self>, ServiceManualError> {
-        let is_record = |path: &str| path == own::SERVICE_MANUAL;
-        if !manifest
-            .files
-            .iter()
-            .any(|file| is_record(file.path.as_str()))
-        {
+        let mut files = manifest.files.iter();
+        let Some(file) = files.find(|file| file.path.as_str() == own::SERVICE_MANUAL) else {
             return Ok(None);
+        };
+        if file.size > LARGEST {
+            return Err(ServiceManualError::TooLarge { size: file.size });
         }
         let bytes = records.read_listed(manifest, own::SERVICE_MANUAL)?;
         let record = EntryRecord::parse(&TomlText {

@@ -29,9 +29,10 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// What these signatures prove to somebody with this policy.
-    pub(super) fn of(
-        files: &Files,
+    /// What these signatures prove to somebody with this policy: files by name, as they lie in
+    /// the archive's folder of signatures.
+    pub fn of(
+        files: &BTreeMap<String, Vec<u8>>,
         (manifest, digest): (&Manifest, Sha256),
         policy: &Policy,
     ) -> Self {

@@ -314,7 +314,7 @@ mod tests {
             let new = added(&manual, &entry("1.0", 1));
             assert!(new.starts_with(before) && new.ends_with(after), "{new:?}");
             let middle = &new[before.len()..new.len() - after.len()];
-            let newlines = middle.iter().filter(|byte| **byte == b'\n').count();
+            let newlines = middle.split(|byte| *byte == b'\n').count() - 1;
             let returns = middle.windows(2).filter(|two| *two == b"\r\n").count();
             let is_crlf = before.ends_with(b"\r\n");
             assert_eq!(returns, if is_crlf { newlines } else { 0 }, "{middle:?}");

@@ -111,8 +111,8 @@ fn a_server_that_is_busy_is_asked_again_when_it_likes() {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
     let server = StandIn::start(move |request| {
-        let is_busy =
-            request.path.contains("retention") && counted.fetch_add(1, Ordering::Relaxed) % 2 == 0;
+        let is_busy = request.path.contains("retention")
+            && counted.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
         if is_busy {
             return Reply::status(503).with("Retry-After", "0");
         }

@@ -144,17 +144,19 @@ fn forms(entry: &str) -> Vec<(String, BTreeSet<char>)> {
 }
 
 fn with_texts(texts: &[String; 8]) -> EntryRecord {
-    let [a, b, c, d, e, f, g, h] = texts.clone();
+    let mut texts = texts.iter().cloned();
+    let mut next = || texts.next().unwrap();
     let mut record = record();
-    record.audience = a;
-    record.author = b;
-    record.install = Answer::Given(vec![c.clone(), c]);
-    record.compatibility = Answer::None { none: d };
-    record.training = Answer::Given(vec![e]);
+    record.audience = next();
+    record.author = next();
+    let step = next();
+    record.install = Answer::Given(vec![step.clone(), step]);
+    record.compatibility = Answer::None { none: next() };
+    record.training = Answer::Given(vec![next()]);
     let mut anomaly = record.known_anomalies.given()[0].clone();
-    anomaly.id = f;
-    anomaly.description = g;
-    anomaly.workaround = h;
+    anomaly.id = next();
+    anomaly.description = next();
+    anomaly.workaround = next();
     record.known_anomalies = Answer::Given(vec![anomaly]);
     record
 }

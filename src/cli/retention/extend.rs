@@ -1,5 +1,6 @@
 //! `dhfpack retention extend`.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -35,7 +36,7 @@ Examples:
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(true)
     .args(["until", "years", "mode", "legal_hold"]))]
 pub(super) struct Args {
-    /// The published archive, as in s3://BUCKET/PREFIX/PRODUCT-VERSION
+    /// The published archive, as in `s3://BUCKET/PREFIX/PRODUCT-VERSION`
     archive: PathBuf,
     /// The last day of the lock, to its end in UTC
     #[arg(long, value_name = "DATE")]
@@ -131,7 +132,11 @@ fn show(location: &str, changes: &Changes, as_json: bool) -> Result<(), CliError
     text += &summary::lines("then", all.iter().map(|change| &change.to));
     text += &summary::lines("kept", changes.kept().iter().map(|locked| &locked.locks));
     if let Some(until) = changes.irrevocable_until() {
-        text += &format!("nobody can undo the locks until {until}: they need --yes\n");
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "nobody can undo the locks until {until}: they need --yes"
+        );
     }
     output::text(&text)
 }

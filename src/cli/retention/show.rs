@@ -21,7 +21,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The published archive, as in s3://BUCKET/PREFIX/PRODUCT-VERSION
+    /// The published archive, as in `s3://BUCKET/PREFIX/PRODUCT-VERSION`
     archive: PathBuf,
     /// Show each file
     #[arg(long)]
