@@ -9,13 +9,13 @@ use std::io::Read;
 
 use dhfpack::store::{Created, Object, Store, StoreError};
 
-use super::contract;
+use super::contract::tools;
 
 /// What one request takes, in bytes; more goes in parts.
 const CHUNK: usize = 16 << 20;
 
 fn bytes(size: usize) -> Vec<u8> {
-    contract::bytes(size, 7)
+    tools::bytes(size, 7)
 }
 
 fn create(store: &dyn Store, path: &str, bytes: &[u8]) -> Result<Created, StoreError> {
