@@ -9,13 +9,13 @@ use std::io::Read;
 
 use dhfpack::store::{Created, Object, Store, StoreError};
 
+use super::contract::tools;
+
 /// What one request takes, in bytes; more goes in parts.
 const CHUNK: usize = 16 << 20;
 
-/// Bytes that differ from block to block.
 fn bytes(size: usize) -> Vec<u8> {
-    let number = |index: usize| (index.wrapping_mul(2_654_435_761) >> 24) as u8;
-    (0..size).map(number).collect()
+    tools::bytes(size, 7)
 }
 
 fn create(store: &dyn Store, path: &str, bytes: &[u8]) -> Result<Created, StoreError> {

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::registry::has;
-use super::release::dhfpack;
 
 const PROGRAM: &str = include_str!("dropbox.py");
 /// What no message may show.
@@ -74,13 +73,6 @@ impl Dropbox {
             ..Access::default()
         };
         store::open(&address, &access, monitor)
-    }
-
-    /// The program with an access token in its environment.
-    pub(crate) fn program(&self) -> Command {
-        let mut command = dhfpack();
-        command.env("DHFPACK_DROPBOX_TOKEN", TOKEN);
-        command
     }
 
     /// Faults that strike the next requests, in place of those that were set.

@@ -132,7 +132,8 @@ fn a_large_file_goes_in_parts_and_memory_stays_flat() {
     .release();
     small.manifest();
 
-    let mut command = dropbox.program();
+    let mut command = dhfpack();
+    command.env("DHFPACK_DROPBOX_TOKEN", TOKEN);
     command.arg("publish").arg(small.archive());
     command.arg("--to").arg(dropbox.address("Releases"));
     let output = dropbox.folder.path().join("told");
