@@ -46,7 +46,8 @@ pub(super) fn config() -> ResolvedConfig {
 pub(super) fn version(version: &str) -> (Manifest, Sha256) {
     manifest(|manifest| {
         version.clone_into(&mut manifest.release.version);
-        manifest.source.commit = Sha256::of(version.as_bytes()).to_string()[..40].to_owned();
+        let digest = Sha256::of(version.as_bytes()).to_string();
+        digest[..40].clone_into(&mut manifest.source.commit);
     })
 }
 
