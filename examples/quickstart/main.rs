@@ -141,6 +141,8 @@ fn build(
         images.insert("install".to_owned(), place.image_source());
     }
     let request = Request {
+        amends: None,
+        earlier: None,
         repository: product.root.clone(),
         config: ConfigSource::Repository,
         tag: Some(product.tag.clone()),
