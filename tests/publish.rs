@@ -3,7 +3,9 @@
 mod interrupted;
 mod once;
 mod outputs;
+mod proof;
 mod receipts;
+mod remote;
 mod shop;
 mod status;
 mod together;

@@ -21,7 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   dhfpack dhf copy /mnt/archive/pump/pump-2.4.0
       into the folder that `storage.dhf` in dhfpack.toml names
-  dhfpack dhf copy s3://dhf-archives/pump/pump-2.4.0 --to \"/mnt/dhf/pump/{version}\"";
+  dhfpack dhf copy s3://archives/pump-2.4.0 --to \"/mnt/dhf/pump/{version}\"";
 
 /// Copy a release's design outputs into the product's design history file
 ///

@@ -209,12 +209,7 @@ impl<'a> Upload<'a> {
                 found,
             });
         }
-        // Lists of versioned buckets do not name the versions.
-        let named = match (&object.version, &object.checksum) {
-            (None, Some(_)) => self.store.stat(&place)?,
-            _ => None,
-        };
-        Ok(stored(file, named.unwrap_or_else(|| object.clone())))
+        Ok(stored(file, object.clone()))
     }
 
     /// Writes a file; false if another run wrote it meanwhile.
@@ -251,6 +246,44 @@ impl<'a> Upload<'a> {
             }
         }
         Ok((stored(file, object), true))
+    }
+
+    /// Takes the service's names for all bytes from one place, whichever run wrote them: what it
+    /// answers to a write, what it lists and what it says of one object need not be the same.
+    fn name_bytes(&self, objects: &mut [Stored], monitor: &dyn Monitor) -> Result<(), StoreError> {
+        let is_named = |object: &Stored| object.checksum.is_some() || object.version.is_some();
+        if !objects.iter().any(is_named) {
+            return Ok(());
+        }
+        let listed = self.store.list(self.name)?.into_iter();
+        let mut marks: BTreeMap<String, Option<String>> = listed
+            .map(|object| (object.path, object.checksum))
+            .collect();
+        for object in &mut *objects {
+            object.checksum = marks.remove(&self.place(&object.file)).flatten();
+        }
+        // Lists do not name versions, and keeping them is a matter of the whole bucket.
+        let version = |object: &Stored| -> Result<Option<String>, StoreError> {
+            let found = self.store.stat(&self.place(&object.file))?;
+            Ok(found.and_then(|object| object.version))
+        };
+        let keeps_versions = match objects.last() {
+            Some(last) => version(last)?.is_some(),
+            None => false,
+        };
+        let versions = if keeps_versions {
+            let threads = self.store.promises().transfers;
+            parallel::map(objects, threads, monitor, |object| match &object.version {
+                Some(known) => Ok(Some(known.clone())),
+                None => version(object),
+            })?
+        } else {
+            vec![None; objects.len()]
+        };
+        for (object, version) in objects.iter_mut().zip(versions) {
+            object.version = version;
+        }
+        Ok(())
     }
 
     fn digest(
@@ -301,6 +334,7 @@ impl Prepared<'_> {
             }
         }
         objects.sort_by(|a, b| a.file.path.cmp(&b.file.path));
+        upload.name_bytes(&mut objects, monitor)?;
         Ok(Published {
             location: upload.store.address().below(upload.name),
             copied,

@@ -116,3 +116,21 @@ fn a_receipt_that_cannot_be_understood_is_told_and_followed_by_another() {
     assert!(shop.content().contains_key("small-1.0.0.receipt-2.json"));
     succeed(&mut shop.trusting("verify", &shop.published()));
 }
+
+#[test]
+fn every_field_of_a_receipt_is_documented() {
+    let shop = Shop::with_everything();
+    shop.publish_json();
+    let documented = crate::readme::project_file("docs/publishing.md");
+    let receipt = receipt(&shop);
+    let mut fields = Vec::new();
+    let mut values = vec![&receipt, &receipt["objects"][0]];
+    values.extend(receipt["outputs"].as_object().unwrap().values());
+    for value in values {
+        fields.extend(value.as_object().into_iter().flatten().map(|(key, _)| key));
+    }
+    assert!(fields.len() > 12, "{fields:?}");
+    for field in fields {
+        assert!(documented.contains(&format!("`{field}`")), "{field}");
+    }
+}

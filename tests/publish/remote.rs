@@ -1,0 +1,143 @@
+//! Everything that publishing does, on S3 servers.
+
+use std::fs;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::shop::{Files, NAME, ROLE, Shop, content, fails, step, succeed};
+use crate::support::release::{dhfpack, told};
+use crate::support::s3::{Kind, SECRET, Server};
+
+/// A command about the shop's archive, with the server's login.
+fn command(shop: &Shop, server: &Server, words: &[&str]) -> Command {
+    let mut command = dhfpack();
+    command.args(words).args(["--require-role", ROLE]);
+    for certificate in ["cert.pem", "dana.cert.pem"] {
+        command.arg("--trust").arg(shop.path(certificate));
+    }
+    command.envs(server.login());
+    command.env("DHFPACK_KEY", shop.path("key.pem"));
+    command.env("DHFPACK_CERTIFICATE", shop.path("cert.pem"));
+    command
+}
+
+fn publish(shop: &Shop, server: &Server) -> Command {
+    let archive = shop.archive();
+    let to = server.url("a");
+    command(
+        shop,
+        server,
+        &["publish", archive.to_str().unwrap(), "--to", &to, "--json"],
+    )
+}
+
+fn as_json(output: &Output) -> Value {
+    assert!(!told(output).contains(SECRET), "{}", told(output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_release_is_published_to_a_server_and_followed_there() {
+    for kind in [Kind::S3sFs, Kind::Ministack] {
+        let Some(server) = Server::start(kind) else {
+            continue;
+        };
+        let shop = Shop::pending_with_everything();
+        let run = as_json(&succeed(&mut publish(&shop, &server)));
+        assert_eq!(run["status"], "pending");
+        let url = server.url(&format!("a/{NAME}"));
+        let mut sign = dhfpack();
+        sign.args(["sign", &url, "--role", ROLE])
+            .envs(server.login());
+        sign.arg("--key").arg(shop.path("dana.key.pem"));
+        succeed(sign.arg("--certificate").arg(shop.path("dana.cert.pem")));
+        let run = as_json(&succeed(&mut publish(&shop, &server)));
+        assert_eq!(run["status"], "released");
+        assert_eq!(run["copied"], 0);
+        for name in ["manual", "registry", "receipt"] {
+            assert_eq!(step(&run, name), "done", "{name}");
+        }
+        let again = as_json(&succeed(&mut publish(&shop, &server)));
+        for name in ["files", "dhf", "manual", "registry", "receipt"] {
+            assert_eq!(step(&again, name), "unchanged", "{name}");
+        }
+        succeed(&mut command(&shop, &server, &["status", &url]));
+        let verified = succeed(&mut command(&shop, &server, &["verify", &url]));
+        let receipt = "receipt small-1.0.0.receipt-2.json was compared";
+        assert!(told(&verified).contains(receipt), "{}", told(&verified));
+
+        // Other bytes of the same size, which somebody puts over them.
+        let page = fs::read(shop.archive().join("index.html")).unwrap();
+        let path = format!("/releases/a/{NAME}/index.html");
+        if kind == Kind::Ministack {
+            server.ask("PUT", &path, "", &page.to_ascii_uppercase());
+            let named = ["receipt differs", "index.html"];
+            fails(&mut command(&shop, &server, &["status", &url]), 3, &named);
+            fails(
+                &mut publish(&shop, &server),
+                1,
+                &["index.html", "other bytes"],
+            );
+        }
+    }
+}
+
+#[test]
+fn a_run_killed_while_it_writes_to_a_server_is_resumed_to_the_same_end() {
+    let Some(server) = Server::start(Kind::S3sFs) else {
+        return;
+    };
+    let shop = Shop::with_everything();
+    let everything = || -> Files {
+        let mut files = content(&server.files());
+        let dhf = content(&shop.path("dhf"));
+        files.extend(
+            dhf.into_iter()
+                .map(|(path, bytes)| (format!("dhf:{path}"), bytes)),
+        );
+        files
+    };
+    let empty = || {
+        fs::remove_dir_all(server.files()).unwrap();
+        fs::create_dir(server.files()).unwrap();
+        shop.empty();
+    };
+    let begun = Instant::now();
+    succeed(&mut publish(&shop, &server));
+    let whole = begun.elapsed();
+    let clean = everything();
+    let is_there = |path: &str| clean.contains_key(&format!("a/{path}"));
+    assert!(is_there("registry.csv") && is_there("service-manual.md"));
+    empty();
+    for point in 1..=10_u32 {
+        let mut run = publish(&shop, &server);
+        let mut run = run
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(whole * point / 10);
+        run.kill().unwrap();
+        run.wait().unwrap();
+        // What was sent may still arrive.
+        std::thread::sleep(Duration::from_millis(200));
+        succeed(&mut publish(&shop, &server));
+        assert_eq!(
+            difference(&everything(), &clean),
+            [""; 0],
+            "killed at point {point}"
+        );
+        empty();
+    }
+}
+
+/// The paths of files that are not the same.
+fn difference(found: &Files, expected: &Files) -> Vec<String> {
+    let all: std::collections::BTreeSet<&String> = found.keys().chain(expected.keys()).collect();
+    let differs = all
+        .into_iter()
+        .filter(|path| found.get(*path) != expected.get(*path));
+    differs.cloned().collect()
+}
