@@ -213,7 +213,7 @@ fn a_bare_repository_without_a_configuration_at_its_head_asks_for_the_tag() {
             "--tag TAG",
         ],
     );
-    let built = small.build(&["--repo", bare, "--tag", "v1.0.0"]);
+    let built = small.build(["--repo", bare, "--tag", "v1.0.0"]);
     assert_eq!(built.status.code(), Some(0), "{}", told(&built));
 }
 

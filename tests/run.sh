@@ -19,13 +19,15 @@ as_root() {
 
 # tool:package
 wanted="cc:gcc git:git openssl:openssl ssh-keygen:openssh-client gzip:gzip tar:tar
-        unzip:unzip python3:python3-venv dockerd:docker.io docker:docker.io
+        unzip:unzip python3:python3 dockerd:docker.io docker:docker.io
         git-lfs:git-lfs gpg:gnupg gpgsm:gpgsm skopeo:skopeo umoci:umoci buildah:buildah
         podman:podman docker-registry:docker-registry"
 missing=""
 for pair in $wanted; do
     command -v "${pair%%:*}" >/dev/null || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair##*:}"
 done
+# Debian keeps what makes virtual environments in a package of its own.
+python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 if [ -n "$missing" ]; then
     if ! command -v apt-get >/dev/null; then
         say "please install:$missing"

@@ -33,10 +33,10 @@ struct Deadly<'s> {
 
 impl Deadly<'_> {
     fn alive(&self) -> Result<(), StoreError> {
-        match self.left.load(Ordering::SeqCst) > 0 {
-            true => Ok(()),
-            false => Err(dead()),
+        if self.left.load(Ordering::SeqCst) > 0 {
+            return Ok(());
         }
+        Err(dead())
     }
 
     fn write<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
