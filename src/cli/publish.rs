@@ -77,9 +77,10 @@ pub(crate) struct Copying {
 
 impl Copying {
     pub(crate) fn read_back(&self) -> ReadBack {
-        match self.read_back {
-            true => ReadBack::All,
-            false => ReadBack::default(),
+        if self.read_back {
+            ReadBack::All
+        } else {
+            ReadBack::default()
         }
     }
 }
@@ -99,9 +100,10 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
         policy: &policy,
         read_back: args.copying.read_back(),
         // A dry run shows what would have to be confirmed.
-        confirmation: match args.yes || args.dry_run {
-            true => Confirmation::Given,
-            false => Confirmation::Missing,
+        confirmation: if args.yes || args.dry_run {
+            Confirmation::Given
+        } else {
+            Confirmation::Missing
         },
         others: Some(places.destinations(signer.as_ref())),
     };
@@ -189,10 +191,7 @@ pub(crate) fn lines(steps: &[Report]) -> String {
 
 /// What an archive is called that is released, or not yet.
 pub(crate) fn status_name(is_released: bool) -> &'static str {
-    match is_released {
-        true => "released",
-        false => "pending",
-    }
+    if is_released { "released" } else { "pending" }
 }
 
 impl From<PublishError> for CliError {

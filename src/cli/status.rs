@@ -67,11 +67,10 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
             "steps": progress.steps,
         }))?;
     } else {
-        let mut text = format!("archive   {location}\n");
-        text.push_str(&lines(&progress.steps));
-        let status = status.unwrap_or("not complete");
-        text.push_str(&format!("status    {status}\n"));
-        output::text(&text)?;
+        let (steps, status) = (lines(&progress.steps), status.unwrap_or("not complete"));
+        output::text(&format!(
+            "archive   {location}\n{steps}status    {status}\n"
+        ))?;
     }
     verdict(&progress)
 }

@@ -44,11 +44,14 @@ pub(crate) fn named<'m>(
     }
 }
 
+/// A store, and the name of an archive in it.
+pub(crate) type Published<'m> = (Box<dyn Store + 'm>, String);
+
 /// Opens the store of the published archive that is named, a folder or a URL; gives its name, too.
 pub(crate) fn published<'m>(
     named: &Path,
     monitor: &'m dyn Monitor,
-) -> Result<(Box<dyn Store + 'm>, String), CliError> {
+) -> Result<Published<'m>, CliError> {
     if let Some(found) = above(named, &access()?, monitor)? {
         return Ok(found);
     }
@@ -65,7 +68,7 @@ pub(crate) fn above<'m>(
     archive: &Path,
     access: &Access,
     monitor: &'m dyn Monitor,
-) -> Result<Option<(Box<dyn Store + 'm>, String)>, StoreError> {
+) -> Result<Option<Published<'m>>, StoreError> {
     let address = match archive.to_str().filter(|text| Address::is_url(text)) {
         Some(url) => url.parse()?,
         None => Address::Folder(archive.to_path_buf()),

@@ -84,6 +84,78 @@ fn a_release_is_published_to_a_server_and_followed_there() {
     }
 }
 
+const RETENTION: &str = "[retention]\nrule = \"MDR Art. 10(8)\"\n\
+    trigger = \"last device placed on the market\"\nminimum_years = 10\nmode = \"governance\"\n\n";
+
+#[test]
+fn locks_and_versions_are_in_the_receipt_and_are_compared_with_it() {
+    let Some(server) = Server::start(Kind::Ministack) else {
+        return;
+    };
+    let lock = "x-amz-bucket-object-lock-enabled: true\r\n";
+    assert!(server.ask("PUT", "/locked", lock, b"").contains(" 200 "));
+    let at = |path: &str| {
+        format!(
+            "s3://locked/{path}?endpoint=http://127.0.0.1:{}",
+            server.port
+        )
+    };
+    let shop = Shop::pending_with(RETENTION);
+    shop.sign(&shop.archive());
+    let archive = shop.archive();
+    let publish = || {
+        let words = [
+            "publish",
+            archive.to_str().unwrap(),
+            "--to",
+            &at("a"),
+            "--json",
+        ];
+        as_json(&succeed(&mut command(&shop, &server, &words)))
+    };
+    let receipt = |number: u32| {
+        let path = format!("/locked/a/{NAME}.receipt-{number}.json");
+        let answer = server.ask("GET", &path, "", b"");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str::<Value>(body).unwrap()
+    };
+    let run = publish();
+    assert_eq!(step(&run, "retention"), "done");
+    let first = receipt(1);
+    let objects = first["objects"].as_array().unwrap();
+    let until = objects[0]["retention"]["until"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for object in objects {
+        assert_eq!(object["retention"]["mode"], "governance");
+        assert_eq!(object["retention"]["until"], until.as_str());
+        assert!(object["version"].is_string() && object["checksum"].is_string());
+    }
+    let again = publish();
+    for name in ["files", "retention", "receipt"] {
+        assert_eq!(step(&again, name), "unchanged", "{name}");
+    }
+    let url = at(&format!("a/{NAME}"));
+    succeed(&mut command(&shop, &server, &["status", &url]));
+
+    let mut extend = dhfpack();
+    extend.args(["retention", "extend", &url, "--until", "2050-01-01"]);
+    succeed(extend.envs(server.login()));
+    assert_eq!(publish()["receipt"], format!("{NAME}.receipt-2.json"));
+    assert_ne!(
+        receipt(2)["objects"][0]["retention"]["until"],
+        until.as_str()
+    );
+    succeed(&mut command(&shop, &server, &["verify", &url]));
+
+    // Another version on top has no lock.
+    let page = fs::read(shop.archive().join("index.html")).unwrap();
+    server.ask("PUT", &format!("/locked/a/{NAME}/index.html"), "", &page);
+    let named = ["receipt-differs", "lock-weakened", "index.html"];
+    fails(&mut command(&shop, &server, &["verify", &url]), 3, &named);
+}
+
 #[test]
 fn a_run_killed_while_it_writes_to_a_server_is_resumed_to_the_same_end() {
     let Some(server) = Server::start(Kind::S3sFs) else {

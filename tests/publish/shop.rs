@@ -46,10 +46,15 @@ impl Shop {
 
     /// The same, to be signed.
     pub(super) fn pending_with_everything() -> Self {
+        Self::pending_with("")
+    }
+
+    /// The same, with more tables in its configuration.
+    pub(super) fn pending_with(more: &str) -> Self {
         let small = Small::new("");
         let dhf = small.path("dhf");
         let rest = format!(
-            "[storage]\ndhf = \"{}/{{version}}\"\n\n[registry]\nquantity_installed = 3\n\n\
+            "{more}[storage]\ndhf = \"{}/{{version}}\"\n\n[registry]\nquantity_installed = 3\n\n\
              [service_manual]\nrecord = \"entry.toml\"\n\n\
              [[slot]]\nid = \"design-outputs.user-manual\"\nfiles = [\"manual.md\"]\n",
             dhf.display()
