@@ -19,8 +19,9 @@ Examples:
   dhfpack status s3://dhf-archives/pump/pump-2.4.0
   dhfpack status /mnt/dhf/pump/pump-2.4.0 --trust qms-ca.pem --json
 
-Exit codes: 0 if everything is done and the archive is released; 3 if something is not what it
-should be; 6 if a step is not done yet; 4 if only signatures are missing.";
+Exit codes: 0 if everything is done and the archive is released; 3 if
+something is not what it should be; 6 if a step is not done yet; 4 if only
+signatures are missing.";
 
 /// Show how far the publication of an archive has come
 ///

@@ -16,8 +16,8 @@ use crate::cli::{output, stores};
 
 const EXAMPLES: &str = "\
 Examples:
-  dhfpack registry markdown /mnt/dhf --repository git@git.example.com:qms/records.git \\
-    --file registry.md
+  dhfpack registry markdown /mnt/dhf --file registry.md \\
+    --repository git@git.example.com:qms/records.git
   dhfpack registry markdown s3://dhf --repository ../records.git --branch main \\
     --file products/pump/registry.md";
 
