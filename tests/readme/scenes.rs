@@ -8,8 +8,10 @@ use tempfile::TempDir;
 
 use super::{Block, blocks, project_file};
 use crate::sample;
+use crate::support::dropbox::{self, Dropbox};
 use crate::support::engine::{self, Loaded};
 use crate::support::release::{NAME, told};
+use crate::support::s3::{Kind, Server};
 
 /// Commands that build or test the project itself, and how `.ci/run` runs them.
 const ELSEWHERE: [(&str, &str); 3] = [
@@ -26,7 +28,7 @@ const ELSEWHERE: [(&str, &str); 3] = [
 
 /// What differs between the README's machine and this one: the store's place, and that the image
 /// was built into the machine's own engine. `{stage}` is the folder of this test.
-const SUBSTITUTIONS: [(&str, &str); 3] = [
+const SUBSTITUTIONS: [(&str, &str); 5] = [
     ("/mnt/releases", "{stage}/store"),
     (
         "dhfpack build --tag v2.4.0",
@@ -36,7 +38,20 @@ const SUBSTITUTIONS: [(&str, &str); 3] = [
         "dhfpack rebuild archives/infusion-monitor-2.4.0",
         "dhfpack rebuild archives/infusion-monitor-2.4.0 --image install=oci:{stage}/image",
     ),
+    (
+        "dropbox://Releases/monitor\n",
+        "'dropbox://Releases/monitor?endpoint={dropbox}'\n",
+    ),
+    (
+        "dropbox://Releases/monitor/infusion-monitor-2.4.0",
+        "'dropbox://Releases/monitor/infusion-monitor-2.4.0?endpoint={dropbox}'",
+    ),
 ];
+
+/// Needs the services that stand for Amazon's and Dropbox's, and is left out where there are none.
+const NEEDS_SERVICES: [&str; 2] = ["s3://", "dropbox://"];
+/// The bucket of the README.
+const BUCKET: &str = "example-releases";
 
 /// Needs an engine, and is left out where there is none.
 const NEEDS_ENGINE: &str = "docker load -i image.tar";
@@ -55,7 +70,7 @@ struct Scene {
     makes: &'static [&'static str],
 }
 
-const SCENES: [Scene; 9] = [
+const SCENES: [Scene; 11] = [
     Scene {
         begins: "dhfpack init",
         folder: "product",
@@ -93,6 +108,20 @@ const SCENES: [Scene; 9] = [
         before: |_| {},
         prints: &["quality-systems-sme-release"],
         makes: &[],
+    },
+    Scene {
+        begins: "export AWS_REGION",
+        folder: "product",
+        before: |_| {},
+        prints: &["would publish", "governance", "infusion-monitor-2.4.0"],
+        makes: &[],
+    },
+    Scene {
+        begins: "export DHFPACK_DROPBOX_APP_KEY",
+        folder: "product",
+        before: |stage| fs::write(stage.path("dropbox.token"), dropbox::REFRESH_TOKEN).unwrap(),
+        prints: &["published", "dropbox://"],
+        makes: &["product/fetched/infusion-monitor-2.4.0/Manifest/manifest.json"],
     },
     Scene {
         begins: "dhfpack rebuild",
@@ -149,6 +178,7 @@ fn everyone_else_signs(stage: &Stage) {
 struct Stage {
     folder: TempDir,
     image: String,
+    services: Option<(Server, Dropbox)>,
 }
 
 impl Stage {
@@ -164,7 +194,17 @@ impl Stage {
             folder.path().join("bin/dhfpack"),
         )
         .unwrap();
-        Self { folder, image }
+        let services = Server::start(Kind::Ministack).zip(Dropbox::start());
+        if let Some((s3, _)) = &services {
+            let with_locks = "x-amz-bucket-object-lock-enabled: true\r\n";
+            let made = s3.ask("PUT", &format!("/{BUCKET}"), with_locks, b"");
+            assert!(made.contains(" 200 "), "{made}");
+        }
+        Self {
+            folder,
+            image,
+            services,
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -186,6 +226,10 @@ impl Stage {
         if let Some(engine) = std::env::var_os("DOCKER_HOST") {
             command.env("DOCKER_HOST", engine);
         }
+        if let Some((s3, _)) = &self.services {
+            let endpoint = format!("http://127.0.0.1:{}", s3.port);
+            command.env("AWS_ENDPOINT_URL", endpoint).envs(s3.login());
+        }
         let output = command.output().unwrap();
         assert!(output.status.success(), "{lines}\n{}", told(&output));
         output
@@ -197,7 +241,13 @@ impl Stage {
         for ((from, to), used) in SUBSTITUTIONS.iter().zip(used) {
             *used += text.matches(from).count();
             let stage = self.folder.path().to_str().unwrap();
-            text = text.replace(from, &to.replace("{stage}", stage));
+            let port = self
+                .services
+                .as_ref()
+                .map_or(0, |(_, dropbox)| dropbox.port);
+            let dropbox = format!("http://127.0.0.1:{port}");
+            let to = to.replace("{stage}", stage).replace("{dropbox}", &dropbox);
+            text = text.replace(from, &to);
         }
         text
     }
@@ -241,6 +291,10 @@ fn every_command_of_the_readme_runs_in_its_order() {
         block
             .lines
             .retain(|line| !ELSEWHERE.iter().any(|(command, _)| command == line));
+        if stage.services.is_none() {
+            let needs = |line: &str| NEEDS_SERVICES.iter().any(|needs| line.contains(needs));
+            block.lines.retain(|line| !needs(line));
+        }
         if !with_engine {
             block.lines.retain(|line| line != NEEDS_ENGINE);
         }
