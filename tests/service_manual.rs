@@ -5,6 +5,7 @@ mod adding;
 #[cfg(unix)]
 mod documentation;
 mod entry;
+mod in_git;
 mod record;
 
 /// A record with nothing missing.

@@ -5,20 +5,21 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use dhfpack::archive::Records;
 use dhfpack::config::{ResolvedConfig, ServiceManualConfig};
+use dhfpack::manifest::Manifest;
 use dhfpack::monitor::Monitor;
 use dhfpack::plan::own;
 use dhfpack::publish::service_manual::{self, Recorded, ServiceManualError};
-use dhfpack::publish::{InStore, Standing};
+use dhfpack::publish::{GrowingDocument, InStore, Standing};
+use dhfpack::service_manual::Entry;
 use dhfpack::verify::Policy;
 use miette::Diagnostic;
 use serde_json::json;
 use thiserror::Error;
 
 use crate::cli::error::{CliError, Kind};
-use crate::cli::nearest;
 use crate::cli::target::Target;
 use crate::cli::trust::TrustArgs;
-use crate::cli::{output, stores};
+use crate::cli::{nearest, output, places, stores};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -54,7 +55,8 @@ enum Command {
     /// Add the entry of a released archive to the manual; the newest stands first
     ///
     /// All other bytes of the manual stay as they are. The entry of the same archive is not added
-    /// twice, and the one of another archive of this name is never replaced.
+    /// twice, and the one of another archive of this name is never replaced. Where `git` under
+    /// `[service_manual]` names a repository, the manual is there and not in the store.
     #[command(
         after_help = "Examples:\n  dhfpack manual add pump-2.4.0 --trust qms-ca.pem\n  dhfpack manual add pump-2.4.0 --trust qms-ca.pem --to /mnt/dhf/pump --json"
     )]
@@ -91,6 +93,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
 
 /// What is needed of an archive.
 struct Archive {
+    manifest: Manifest,
     recorded: Recorded,
     config: ServiceManualConfig,
     /// How far it has come, as far as the caller trusts the signers.
@@ -123,6 +126,7 @@ impl Archive {
         let standing = Standing::of(&signatures, (&manifest, digest), policy);
         Ok(Self {
             config: resolved.config.service_manual.ok_or_else(none)?,
+            manifest,
             recorded,
             standing,
         })
@@ -150,25 +154,7 @@ fn add(
         }
     };
     let entry = archive.recorded.entry(released_at)?;
-    let nearest = nearest::read()?;
-    let local = nearest
-        .as_ref()
-        .and_then(|one| one.config.service_manual.as_ref());
-    let config = local.unwrap_or(&archive.config);
-    if let Some(git) = &config.git {
-        let repository = git.repository.clone();
-        return Err(CliError::new(
-            Kind::Usage,
-            ManualCommandError::InGit { repository },
-        ));
-    }
-    let store = to.open(monitor)?;
-    let manual = InStore {
-        store: &*store,
-        path: &config.file,
-    };
-    let added = service_manual::add(&manual, &entry, monitor)?;
-    let place = store.address().place(&config.file);
+    let (place, added) = add_entry(archive, &entry, to, monitor)?;
     if as_json {
         return output::json(&json!({
             "manual": place,
@@ -182,6 +168,33 @@ fn add(
     output::text(&format!("{} {what} {place}\n", entry.name))
 }
 
+/// Adds the entry where the configuration at hand, or else the archive's, has the manual. Tells
+/// where that is, and whether it was needed.
+fn add_entry(
+    archive: &Archive,
+    entry: &Entry,
+    to: &Target,
+    monitor: &dyn Monitor,
+) -> Result<(String, bool), CliError> {
+    let nearest = nearest::read()?;
+    let local = nearest
+        .as_ref()
+        .and_then(|one| one.config.service_manual.as_ref());
+    let config = local.unwrap_or(&archive.config);
+    let add_to = |manual: &dyn GrowingDocument| -> Result<_, CliError> {
+        let added = service_manual::add(manual, entry, monitor)?;
+        Ok((manual.place(), added))
+    };
+    if let Some(git) = &config.git {
+        return add_to(&places::manual_in_git(git, &archive.manifest)?);
+    }
+    let store = to.open(monitor)?;
+    add_to(&InStore {
+        store: &*store,
+        path: &config.file,
+    })
+}
+
 /// Why there is no entry to show or to add.
 #[derive(Debug, Error, Diagnostic)]
 enum ManualCommandError {
@@ -193,11 +206,6 @@ enum ManualCommandError {
     #[error("{} of the archive cannot be understood", own::RESOLVED)]
     #[diagnostic(help("use the version of dhfpack that built the archive, or a newer one"))]
     Configuration(#[source] serde_json::Error),
-    #[error("the manual is kept in the git repository {repository}, and was not changed")]
-    #[diagnostic(help(
-        "`dhfpack manual show` prints the entry to commit there; without `git` under [service_manual], the manual is kept in the store"
-    ))]
-    InGit { repository: String },
     #[error("the entry waits for the release:\n  {}", open.join("\n  "))]
     #[diagnostic(help(
         "sign in each required role with `dhfpack sign --meaning release`, and name with --trust the certificates that lead to the signers"

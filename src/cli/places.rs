@@ -5,7 +5,7 @@ use std::path::Path;
 use dhfpack::config::{Config, GitFileConfig};
 use dhfpack::manifest::Manifest;
 use dhfpack::monitor::Monitor;
-use dhfpack::publish::{Destinations, GrowingDocument, InStore, RegisterAt, dhf};
+use dhfpack::publish::{Destinations, GitFile, GrowingDocument, InStore, RegisterAt, dhf};
 use dhfpack::sign::Signer;
 use dhfpack::store::{self, Address, Document, Edition, Store, StoreError, Swapped};
 use miette::Diagnostic;
@@ -93,10 +93,7 @@ impl PlaceArgs {
                 let local = local.and_then(|local| local.service_manual.as_ref());
                 let config = local.unwrap_or(archived);
                 Some(match &config.git {
-                    Some(git) => {
-                        let message = format!("Add {} to the service manual", manifest.name);
-                        Box::new(markdown::open(git, message, manifest.release.source_date)?)
-                    }
+                    Some(git) => Box::new(manual_in_git(git, manifest)?),
                     None => Box::new(InOwnStore {
                         store: open(address)?,
                         path: config.file.clone(),
@@ -151,6 +148,15 @@ impl PlaceArgs {
             remote @ Address::Remote(_) => remote,
         }))
     }
+}
+
+/// Opens a service manual in a git repository, to add the entry of this release.
+pub(crate) fn manual_in_git(
+    file: &GitFileConfig,
+    manifest: &Manifest,
+) -> Result<GitFile, CliError> {
+    let message = format!("Add {} to the service manual", manifest.name);
+    markdown::open(file, message, manifest.release.source_date)
 }
 
 /// A document in a store that nobody else needs.

@@ -70,9 +70,14 @@ fn beside(
     let Some((path, receipt)) = receipt::latest(store, &name)? else {
         return Ok(());
     };
-    let objects = store.list(&name)?;
-    let present = Present::of(store, &name, &objects, monitor)?;
-    compare(&path, receipt, tree, verdict, Some(&present))
+    let present = match &receipt {
+        Ok(receipt) => {
+            let objects = store.list(&name)?;
+            Some(Present::of(receipt, store, &name, &objects, monitor)?)
+        }
+        Err(_) => None,
+    };
+    compare(&path, receipt, tree, verdict, present.as_ref())
 }
 
 fn compare(

@@ -8,6 +8,7 @@ use crate::toml_file::Step::{self, Index, Key};
 use crate::toml_file::{TomlError, TomlText};
 
 mod environment;
+mod git_file;
 mod publication;
 mod registry;
 mod retention;

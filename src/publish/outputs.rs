@@ -106,12 +106,9 @@ impl<'a> Planned<'a> {
         let registry = match to.registry {
             None => None,
             Some(to) => {
-                let standing = match standing.released_at {
-                    Some(time) => registry::Standing::Released(time),
-                    None => registry::Standing::Pending,
-                };
                 let place = registry::archive_location(location, to.store.address());
-                let registration = Registration::of(manifest, digest, config, standing, &place)?;
+                let registration =
+                    Registration::of(manifest, digest, config, standing.released_at, &place)?;
                 Some(Row {
                     is_there: registry::check(to.store, &registration)?,
                     to,

@@ -145,6 +145,12 @@ impl Receipt {
         found.ok().and_then(|index| self.objects.get(index))
     }
 
+    /// Whether it tells of a lock.
+    fn has_locks(&self) -> bool {
+        let mut objects = self.objects.iter();
+        objects.any(|object| object.retention.is_some() || object.legal_hold)
+    }
+
     /// This receipt with what `earlier` says more of the same: a stronger proof of an object,
     /// outputs that this run was not asked for.
     fn with(mut self, earlier: &Self) -> Self {

@@ -28,7 +28,7 @@ mod registration;
 pub use archives::examine_archives;
 pub use correction::{Change, ChangeError, Correction, RowName, RowNameError, correct};
 pub use error::RegistryError;
-pub use registration::{Registration, Standing, archive_location, archived_config, standing};
+pub use registration::{Registration, archive_location, archived_config, released_at};
 
 use registration::Next;
 

@@ -196,6 +196,26 @@ pub fn check(
     })?)
 }
 
+/// As [`check`], where no lock is asked for: none if the store has no locks, or if the login may
+/// not read them, of which the monitor is told. Logins that only upload, or only read, need no
+/// permission for locks.
+pub fn check_if_allowed(
+    store: &dyn Store,
+    name: &str,
+    monitor: &dyn Monitor,
+) -> Result<Option<Vec<Locked>>, RetentionError> {
+    if store.object_lock().is_none() {
+        return Ok(None);
+    }
+    match check(store, name, monitor) {
+        Err(RetentionError::Store(error @ StoreError::Denied { .. })) => {
+            monitor.notice(&format!("whether {name} is locked stays unknown: {error}"));
+            Ok(None)
+        }
+        checked => checked.map(Some),
+    }
+}
+
 /// The version is named wherever it is known: a lock protects a version, and one that somebody put
 /// on top of it must not get the lock instead.
 fn locked(

@@ -240,10 +240,9 @@ impl Plan<'_> {
             steps.extend(done);
             outputs = made;
         }
-        let locked = match (locked, order.store.object_lock()) {
-            (Some(locked), _) => locked,
-            (None, Some(_)) => retention::check(order.store, name, monitor)?,
-            (None, None) => Vec::new(),
+        let locked = match locked {
+            Some(locked) => locked,
+            None => retention::check_if_allowed(order.store, name, monitor)?.unwrap_or_default(),
         };
         let receipt = Receipt {
             format: receipt::FORMAT,

@@ -182,7 +182,7 @@ impl<'s> InStore<'s> {
             Ok(receipt) => receipt,
             Err(problem) => return report(State::Differs, format!("{path}: {problem}")),
         };
-        let present = Present::of(self.store, self.name, &self.objects, monitor)?;
+        let present = Present::of(&receipt, self.store, self.name, &self.objects, monitor)?;
         let whole = (&self.manifest, self.digest);
         let findings = receipt::check(&receipt, whole, &self.signatures, Some(&present));
         if !findings.is_empty() {

@@ -56,6 +56,20 @@ pub enum StoreError {
         source: Option<Box<dyn Error + Send + Sync>>,
     },
 
+    /// A service that knows the login, and does not let it do this.
+    #[error("cannot {action} {place}: {problem}")]
+    #[diagnostic(help("{help}"))]
+    Denied {
+        /// What was attempted, as a verb: "read the lock of".
+        action: &'static str,
+        /// The object's URL.
+        place: String,
+        /// What the service answered. Holds no secret.
+        problem: String,
+        /// What to do about it.
+        help: &'static str,
+    },
+
     /// Other bytes have the name already. Nothing was written.
     #[error("{place} holds other bytes: expected sha256 {expected}, found {found}")]
     #[diagnostic(help(

@@ -4,7 +4,7 @@ use dhfpack::digest::Sha256;
 use dhfpack::manifest::Superseded;
 use dhfpack::monitor::Silent;
 use dhfpack::publish::registry::{
-    Change, Correction, Registration, RegistryError, RowName, Standing, correct, record,
+    Change, Correction, Registration, RegistryError, RowName, correct, record,
 };
 use dhfpack::register::{Code, Register, Status, insert_table, releases, render_table};
 
@@ -25,17 +25,17 @@ fn correction(row: &str, changes: &[&str], note: &str) -> Correction {
 fn a_pending_release_is_released_by_a_second_row_and_neither_is_added_twice() {
     let office = Office::new();
     let release = version("1.0.0");
-    let pending = office.add(&release, Standing::Pending).unwrap();
+    let pending = office.add(&release, None).unwrap();
     assert_eq!((pending.row, pending.added), (2, true));
-    let again = office.add(&release, Standing::Pending).unwrap();
+    let again = office.add(&release, None).unwrap();
     assert_eq!((again.head, again.added), (pending.head, false));
     let before = office.lines();
 
     let done = office.add(&release, released()).unwrap();
     assert_eq!((done.row, done.added), (3, true));
     assert_eq!(office.lines()[..2], before[..]);
-    for standing in [released(), Standing::Pending] {
-        let again = office.add(&release, standing).unwrap();
+    for released_at in [released(), None] {
+        let again = office.add(&release, released_at).unwrap();
         assert_eq!((again.head, again.row, again.added), (done.head, 3, false));
     }
     let now = releases(&office.register());
@@ -146,7 +146,7 @@ fn a_correction_supersedes_the_latest_row_and_is_made_once() {
 #[test]
 fn what_was_corrected_while_pending_stays_when_it_is_released() {
     let office = Office::new();
-    office.add(&version("1.0.0"), Standing::Pending).unwrap();
+    office.add(&version("1.0.0"), None).unwrap();
     let pilot = correction("2", &["Phase=Pilot"], "first sites");
     correct(&*office.store(), &pilot, &office.signer, &Silent).unwrap();
     office.add(&version("1.0.0"), released()).unwrap();

@@ -7,9 +7,7 @@ use dhfpack::config::ResolvedConfig;
 use dhfpack::digest::Sha256;
 use dhfpack::manifest::Manifest;
 use dhfpack::monitor::Silent;
-use dhfpack::publish::registry::{
-    Recorded, Registration, RegistryError, Standing, load_writers, record,
-};
+use dhfpack::publish::registry::{Recorded, Registration, RegistryError, load_writers, record};
 use dhfpack::register::{Code, Examination, Expected, Register, Writers, examine};
 use dhfpack::sign::{Signer, Trust, generate};
 use dhfpack::store::{self, Access, Address, Store};
@@ -52,14 +50,17 @@ pub(super) fn version(version: &str) -> (Manifest, Sha256) {
 }
 
 /// The day after the golden release, so that it is in the past.
-pub(super) fn released() -> Standing {
-    Standing::Released("2026-03-05T10:00:00Z".parse().unwrap())
+pub(super) fn released() -> Option<Timestamp> {
+    Some("2026-03-05T10:00:00Z".parse().unwrap())
 }
 
-pub(super) fn registration(release: &(Manifest, Sha256), standing: Standing) -> Registration {
+pub(super) fn registration(
+    release: &(Manifest, Sha256),
+    released_at: Option<Timestamp>,
+) -> Registration {
     let (manifest, digest) = release;
     let name = format!("infusion-monitor-{}", manifest.release.version);
-    Registration::of(manifest, *digest, &config(), standing, &name).unwrap()
+    Registration::of(manifest, *digest, &config(), released_at, &name).unwrap()
 }
 
 pub(super) fn open(folder: &Path) -> Box<dyn Store + 'static> {
@@ -104,9 +105,9 @@ impl Office {
     pub(super) fn add(
         &self,
         release: &(Manifest, Sha256),
-        standing: Standing,
+        released_at: Option<Timestamp>,
     ) -> Result<Recorded, RegistryError> {
-        let registration = registration(release, standing);
+        let registration = registration(release, released_at);
         record(&*self.store(), &registration, &self.signer, &Silent)
     }
 

@@ -134,6 +134,14 @@ fn settings_that_cannot_be_meant_are_refused() {
             "[service_manual]\nrecord = \"a\"\ngit = { repository = \"https://ci:secret@example.org/a\", file = \"a.md\" }",
             "holds a password",
         ),
+        (
+            "[service_manual]\nrecord = \"a\"\ngit = { repository = \"ext::sh -c x\", file = \"a.md\" }",
+            "no repository that is pushed to",
+        ),
+        (
+            "[service_manual]\nrecord = \"a\"\ngit = { repository = \"../a\", branch = \"-f\", file = \"a.md\" }",
+            "no branch's name",
+        ),
         ("[storage]\ndhf = \"/mnt/dhf/pump\"", "`{version}`"),
         ("[storage]\ndhf = \"\"", "the text is empty"),
     ] {

@@ -22,6 +22,8 @@ pub(crate) enum Fault {
     None,
     /// The server never hears of it: this status is answered, with these lines in the head.
     Answer(u16, &'static str),
+    /// The same, with this body.
+    Refuse(u16, &'static str),
     /// The connection breaks after so many bytes of the body.
     CutRequest(usize),
     /// The server does what it is asked, and its answer is lost.
@@ -103,6 +105,13 @@ fn pass(
         Fault::Answer(status, lines) => {
             let text = format!(
                 "HTTP/1.1 {status} Said\r\nConnection: close\r\nContent-Length: 0\r\n{lines}\r\n"
+            );
+            return client.write_all(text.as_bytes());
+        }
+        Fault::Refuse(status, body) => {
+            let text = format!(
+                "HTTP/1.1 {status} Said\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
             );
             return client.write_all(text.as_bytes());
         }

@@ -8,7 +8,7 @@ use dhfpack::finding::Class;
 use dhfpack::monitor::Monitor;
 use dhfpack::publish::PublishError;
 use dhfpack::publish::registry::{
-    self, Change, Correction, Recorded, Registration, RowName, archive_location, standing,
+    self, Change, Correction, Recorded, Registration, RowName, archive_location, released_at,
 };
 use dhfpack::register::Status;
 use dhfpack::store::{self, Address, Store};
@@ -115,9 +115,9 @@ fn registration(
     };
     let location = archive_location(&address, store.address());
     let records = Records::of(&*tree)?;
-    let standing = standing(&verdict);
+    let released_at = released_at(&verdict);
     let config = registry::archived_config(&records, manifest)?;
-    let registration = Registration::of(manifest, digest, &config, standing, &location)?;
+    let registration = Registration::of(manifest, digest, &config, released_at, &location)?;
     if registration.status() == Status::Pending && !args.trust.is_given() {
         monitor.notice(
             "the row says pending: a release is known by its signers, and --trust names none",

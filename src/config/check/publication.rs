@@ -1,7 +1,7 @@
 //! What `[storage]` and `[service_manual]` must satisfy.
 
-use super::{holds_password, require_text};
-use crate::config::{Config, GitFileConfig};
+use super::{git_file, holds_password, require_text};
+use crate::config::Config;
 use crate::path::ArchivePath;
 use crate::toml_file::Step::{self, Key};
 use crate::toml_file::{TomlError, TomlText};
@@ -38,7 +38,7 @@ pub(super) fn check(config: &Config, text: &TomlText) -> Result<(), Box<TomlErro
     )?;
     check_file(text, &[SERVICE_MANUAL, Key("file")], &manual.file)?;
     match &manual.git {
-        Some(git) => check_git_file(text, &[SERVICE_MANUAL, Key("git")], git),
+        Some(git) => git_file::check(git, text, &[SERVICE_MANUAL, Key("git")]),
         None => Ok(()),
     }
 }
@@ -67,15 +67,4 @@ fn check_file(text: &TomlText, at: &[Step<'_>], file: &str) -> Result<(), Box<To
             ),
         )),
     }
-}
-
-fn check_git_file(
-    text: &TomlText,
-    at: &[Step<'_>],
-    git: &GitFileConfig,
-) -> Result<(), Box<TomlError>> {
-    let at = |key| [at, &[Key(key)]].concat();
-    check_location(text, &at("repository"), &git.repository)?;
-    require_text(text, &[(at("branch"), &git.branch)])?;
-    check_file(text, &at("file"), &git.file)
 }

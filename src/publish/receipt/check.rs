@@ -16,24 +16,28 @@ use crate::store::{Locks, Object, Retention, Store};
 pub struct Present {
     /// The object.
     pub object: Object,
-    /// How it is locked; none where the store has no locks.
+    /// How it is locked; none where the store has no locks, or does not tell.
     pub locks: Option<Locks>,
 }
 
 impl Present {
     /// What `store` says of the objects of the archive `name`, by path from the archive's root.
+    /// Fails if it tells nothing of locks, and the receipt does.
     pub fn of(
+        receipt: &Receipt,
         store: &dyn Store,
         name: &str,
         objects: &[Object],
         monitor: &dyn Monitor,
     ) -> Result<BTreeMap<String, Self>, PublishError> {
-        let locked = match store.object_lock() {
-            Some(_) => retention::check(store, name, monitor)?,
-            None => Vec::new(),
+        let locked = if receipt.has_locks() && store.object_lock().is_some() {
+            Some(retention::check(store, name, monitor)?)
+        } else {
+            retention::check_if_allowed(store, name, monitor)?
         };
         let mut locks: BTreeMap<String, Locked> = locked
             .into_iter()
+            .flatten()
             .map(|locked| (locked.path.clone(), locked))
             .collect();
         let below = |path: &str| Some(path.strip_prefix(name)?.strip_prefix('/')?.to_owned());

@@ -12,18 +12,9 @@ use crate::digest::Sha256;
 use crate::manifest::Manifest;
 use crate::plan::own;
 use crate::register::{Entry, Register, Status, is_neutral, neutral, releases};
-use crate::sign::released_at;
+use crate::sign;
 use crate::store::Address;
 use crate::verify::{self, Verdict};
-
-/// How far a release has come, as far as it was verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// Sealed.
-    Pending,
-    /// Signed by everyone required; the last of them at this time.
-    Released(Timestamp),
-}
 
 /// A row to be: everything in it comes from the archive, but for where that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +39,7 @@ impl Registration {
         manifest: &Manifest,
         digest: Sha256,
         config: &ResolvedConfig,
-        standing: Standing,
+        released_at: Option<Timestamp>,
         location: &str,
     ) -> Result<Self, RegistryError> {
         if manifest.draft {
@@ -62,9 +53,9 @@ impl Registration {
             });
         }
         let registry = config.config.registry.as_ref();
-        let (status, release_date) = match standing {
-            Standing::Pending => (Status::Pending, None),
-            Standing::Released(time) => {
+        let (status, release_date) = match released_at {
+            None => (Status::Pending, None),
+            Some(time) => {
                 let date = time.to_zoned(TimeZone::UTC).date();
                 (Status::Released, Some(date))
             }
@@ -143,9 +134,9 @@ impl Registration {
     }
 }
 
-/// How far an archive has come, by a verdict on it: released once all roles that its layout names,
+/// When an archive was released, by a verdict on it: once all roles that its layout names,
 /// and all that the caller asks for, have signed and are trusted.
-pub fn standing(verdict: &Verdict) -> Standing {
+pub fn released_at(verdict: &Verdict) -> Option<Timestamp> {
     let manifest = verdict.unverified_manifest();
     let roles = manifest.map(|manifest| manifest.layout.roles.iter());
     let roles: Vec<String> = roles
@@ -153,10 +144,8 @@ pub fn standing(verdict: &Verdict) -> Standing {
         .flatten()
         .map(|role| role.name.clone())
         .collect();
-    match (verdict.status(), released_at(verdict.signers(), &roles)) {
-        (verify::Status::Released, Some(time)) => Standing::Released(time),
-        _ => Standing::Pending,
-    }
+    let signed_at = sign::released_at(verdict.signers(), &roles);
+    signed_at.filter(|_| verdict.status() == verify::Status::Released)
 }
 
 /// The configuration with which an archive was built, as the archive holds it.

@@ -41,6 +41,9 @@ const ABSENT: [&str; 3] = [
     "ObjectLockConfigurationNotFoundError",
     "ObjectLockConfigurationNotFound",
 ];
+/// What S3 says to a login that it knows and that lacks the permission; other answers with the same
+/// status mean a wrong login.
+const DENIED: &str = "AccessDenied";
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 /// More than any answer about locks is long, in bytes.
 const LONGEST_ANSWER: usize = 64 << 10;
@@ -191,6 +194,14 @@ impl RemoteStore<'_> {
                     return Ok(None);
                 }
                 match failure::refused(self.service, &refusal) {
+                    (problem, _) if refusal.code == DENIED => {
+                        return Err(StoreError::Denied {
+                            action: ask.action,
+                            place: self.place_of(ask),
+                            problem,
+                            help: PERMISSIONS,
+                        });
+                    }
                     (problem, _) if status == 403 => (problem, PERMISSIONS),
                     told => told,
                 }
@@ -248,16 +259,19 @@ impl RemoteStore<'_> {
     }
 
     fn refusal(&self, ask: &Ask<'_>, problem: String, help: &'static str) -> StoreError {
-        let place = match ask.path {
-            Some(path) => self.place(path),
-            None => self.address.to_string(),
-        };
         StoreError::Service {
             action: ask.action,
-            place,
+            place: self.place_of(ask),
             problem,
             help,
             source: None,
+        }
+    }
+
+    fn place_of(&self, ask: &Ask<'_>) -> String {
+        match ask.path {
+            Some(path) => self.place(path),
+            None => self.address.to_string(),
         }
     }
 
