@@ -200,13 +200,11 @@ impl<'m> RemoteStore<'m> {
                 if found.len() == MOST_ENTRIES {
                     return Ok(Err(format!("it lists more than {MOST_ENTRIES} names")));
                 }
-                match key.strip_prefix(&prefix) {
-                    Some(_) => found.push((key[above.len()..].to_owned(), metadata)),
-                    None => {
-                        let problem = format!("the service lists {key:?}, which is not below it");
-                        return Ok(Err(problem));
-                    }
+                if !key.starts_with(&prefix) {
+                    let problem = format!("the service lists {key:?}, which is not below it");
+                    return Ok(Err(problem));
                 }
+                found.push((key[above.len()..].to_owned(), metadata));
             }
             Ok(Ok(found))
         };
