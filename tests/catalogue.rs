@@ -245,3 +245,26 @@ fn a_store_without_releases_says_so() {
         &["no releases"],
     );
 }
+
+#[test]
+fn a_store_that_is_not_there_is_not_empty() {
+    let parent = TempDir::new().unwrap();
+    let mut command = dhfpack();
+    let output = command.arg("list").arg(parent.path().join("mounted"));
+    let output = output.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    tells(&told(&output), &["cannot list", "mounted", "reachable"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_an_archive_is_shown_and_is_a_failure() {
+    let shelf = Shelf::new();
+    let elsewhere = TempDir::new().unwrap();
+    let moved = elsewhere.path().join(NAME);
+    fs::rename(shelf.path("small-1.0.0"), &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, shelf.path("small-1.0.0")).unwrap();
+    let releases = shelf.releases(&[], 1);
+    assert_eq!(names(&releases), [NAME, "small-1.0.0"]);
+    tells(&releases[1]["problems"].to_string(), &["a link"]);
+}

@@ -70,9 +70,10 @@ if [ ! -x $tools/bin/s3s-fs ]; then
         --root $tools --target-dir $tools/build
     rm -rf $tools/build
 fi
-if [ ! -x $tools/ministack/bin/ministack ]; then
+# Its programs name the folder it was installed in: a copy of it, or a moved one, does not start.
+if ! $tools/ministack/bin/ministack --help >/dev/null 2>&1; then
     say "installing ministack"
-    python3 -m venv $tools/ministack
+    python3 -m venv --clear $tools/ministack
     $tools/ministack/bin/pip install --quiet --disable-pip-version-check ministack==1.5.33
 fi
 

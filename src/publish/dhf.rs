@@ -187,9 +187,26 @@ impl DesignOutputs {
         })
     }
 
-    /// Whether the copy in `dhf` is finished, without writing or reading it back. Fails with
-    /// [`DhfError::OtherArchive`] if it is of another archive.
+    /// Whether the copy in `dhf` is finished, by its pointer and by the names and sizes of its
+    /// files, without writing or reading them back. Fails with [`DhfError::OtherArchive`] if it is
+    /// of another archive.
     pub fn is_copied(&self, dhf: &dyn Store) -> Result<bool, DhfError> {
+        if !self.is_pointed_to(dhf)? {
+            return Ok(false);
+        }
+        let there = dhf.list(FOLDER)?;
+        let there: BTreeMap<&str, u64> = there
+            .iter()
+            .map(|object| (object.path.as_str(), object.size))
+            .collect();
+        let is_there =
+            |file: &StoreFile| there.get(&*format!("{FOLDER}/{}", file.path)) == Some(&file.size);
+        Ok(there.len() == self.files.len() && self.files.iter().all(is_there))
+    }
+
+    /// Whether the pointer is there. Fails with [`DhfError::OtherArchive`] if it names another
+    /// archive.
+    fn is_pointed_to(&self, dhf: &dyn Store) -> Result<bool, DhfError> {
         let Some(found) = dhf.load(POINTER, LARGEST)? else {
             return Ok(false);
         };
@@ -218,7 +235,7 @@ impl DesignOutputs {
         dhf: &dyn Store,
         monitor: &dyn Monitor,
     ) -> Result<Published, DhfError> {
-        let has_pointer = self.is_copied(dhf)?;
+        let has_pointer = self.is_pointed_to(dhf)?;
         let entries: BTreeMap<String, Entry> = tree
             .list()?
             .entries
@@ -249,7 +266,7 @@ impl DesignOutputs {
         match dhf.create(POINTER, bytes.len() as u64, &mut bytes.as_slice())? {
             Created::New(_) => Ok(()),
             // Another run was quicker.
-            Created::Exists => self.is_copied(dhf).map(|_| ()),
+            Created::Exists => self.is_pointed_to(dhf).map(|_| ()),
         }
     }
 }

@@ -229,7 +229,9 @@ fn number_of(name: &str, path: &str) -> Option<u64> {
     let number = path.strip_prefix(name)?.strip_prefix(".receipt-")?;
     let number = number.strip_suffix(".json")?;
     let is_plain = !number.starts_with('0') && number.bytes().all(|byte| byte.is_ascii_digit());
-    number.parse().ok().filter(|_| is_plain)
+    // A number that none can follow is nobody's: the store's names are not trusted.
+    let number = number.parse().ok().filter(|number| *number < u64::MAX);
+    number.filter(|_| is_plain)
 }
 
 /// The path of a receipt of the archive `name`.
@@ -262,6 +264,7 @@ mod tests {
             ("pump-1.0.receipt-.json", None),
             ("pump-1.0-r1.receipt-1.json", None),
             ("pump-1.0.receipt-99999999999999999999.json", None),
+            ("pump-1.0.receipt-18446744073709551615.json", None),
         ] {
             assert_eq!(number_of("pump-1.0", path), number, "{path}");
         }

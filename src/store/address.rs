@@ -134,6 +134,12 @@ impl Remote {
             (Service::Dropbox, Some((scheme, rest))) => format!("{scheme}:///{rest}"),
             _ => text.to_owned(),
         };
+        // Before they are resolved: whoever wrote them may have meant another place.
+        let written = text.split(['?', '#']).next().unwrap_or_default();
+        let is_relative = |name: &str| matches!(name, "." | "..");
+        if written.replace("%2e", ".").replace("%2E", ".").split('/').any(is_relative) {
+            return Err("its path has an empty name, `.` or `..`".to_owned());
+        }
         let url = Url::parse(&text).map_err(|error| error.to_string())?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err("it holds a login".to_owned());
@@ -162,7 +168,7 @@ impl Remote {
             (_, "", _) => return Err("it names no bucket".to_owned()),
             (_, host, path) => (host.to_owned(), path.to_owned()),
         };
-        let strange = |name: &str| name.is_empty() || name == "." || name == "..";
+        let strange = |name: &str| name.is_empty() || is_relative(name);
         if !folder.is_empty() && folder.split('/').any(strange) {
             return Err("its path has an empty name, `.` or `..`".to_owned());
         }
@@ -194,7 +200,7 @@ impl Remote {
 }
 
 /// A server's address, over TLS or on this machine, and without a login.
-fn check_endpoint(endpoint: &str) -> Result<(), String> {
+pub(in crate::store) fn check_endpoint(endpoint: &str) -> Result<(), String> {
     let url = Url::parse(endpoint)
         .map_err(|_| "its endpoint is no URL, as in https://s3.example.com".to_owned())?;
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
@@ -358,6 +364,10 @@ mod tests {
             "s3://bucket:80/a",
             "s3://bucket/a#secret",
             "s3://bucket/a//b",
+            "s3://bucket/a/../b",
+            "s3://bucket/./b",
+            "s3://bucket/%2E%2e/b",
+            "dropbox://../a",
             "s3://bucket/a?secret=1",
             "s3://bucket/a?endpoint=http://s3.example.com",
             "s3://bucket/a?endpoint=https://user:secret@s3.example.com",

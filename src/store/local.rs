@@ -157,13 +157,15 @@ impl Store for LocalStore<'_> {
     fn children(&self, folder: &str) -> Result<Children, StoreError> {
         let root = self.root.join(folder);
         let mut children = Children::default();
-        if metadata(&root)?.is_none() {
+        // A store that is not there may be a share that is not mounted: it is not empty.
+        if !folder.is_empty() && metadata(&root)?.is_none() {
             return Ok(children);
         }
         let walk = WalkDir::new(&root).min_depth(1).max_depth(1).into_iter();
         for found in walk.filter_entry(|entry| !parts::is_own(&self.root, entry.path())) {
             let found = found.map_err(|error| walk_failed(error, &root))?;
-            if found.file_type().is_dir() {
+            // Reading below a link fails, and says so; left out, what it leads to would be missed.
+            if found.file_type().is_dir() || found.path_is_symlink() && found.path().is_dir() {
                 let name = found.file_name().to_string_lossy().into_owned();
                 children.folders.push(name);
             } else if found.file_type().is_file() {

@@ -64,3 +64,22 @@ fn status_sees_what_is_not_as_it_was_published() {
     fs::remove_file(shop.store().join("small-1.0.0.receipt-1.json")).unwrap();
     fails(&mut status(), 6, &["receipt missing"]);
 }
+
+#[test]
+fn status_sees_what_is_gone_from_the_design_history_file() {
+    let shop = Shop::with_everything();
+    shop.publish_json();
+    let status = || shop.trusting("status", &shop.published());
+    succeed(&mut status());
+    let outputs = shop.path("dhf").join("1.0.0/Design Outputs");
+    let copy = walkdir::WalkDir::new(outputs).into_iter().flatten();
+    let copy = copy.last().unwrap().into_path();
+    let bytes = fs::read(&copy).unwrap();
+    fs::remove_file(&copy).unwrap();
+    fails(&mut status(), 6, &["dhf missing"]);
+    shop.publish_json();
+    succeed(&mut status());
+    assert_eq!(fs::read(&copy).unwrap(), bytes);
+    fs::write(&copy, "short").unwrap();
+    fails(&mut status(), 6, &["dhf missing"]);
+}

@@ -229,6 +229,8 @@ impl Stage {
         if let Some((s3, _)) = &self.services {
             let endpoint = format!("http://127.0.0.1:{}", s3.port);
             command.env("AWS_ENDPOINT_URL", endpoint).envs(s3.login());
+            // The stand-in's app has a secret, which the README keeps among CI's variables.
+            command.env("DHFPACK_DROPBOX_APP_SECRET", dropbox::APP_SECRET);
         }
         let output = command.output().unwrap();
         assert!(output.status.success(), "{lines}\n{}", told(&output));

@@ -56,12 +56,15 @@ fn recompute(office: &Office) {
     });
 }
 
+/// Changes a digit of the signature, away from its end, which may be padded.
 fn swap_digits(line: &mut String) {
-    let end = line.pop().unwrap();
-    assert_eq!(end, '=');
-    let other = if line.ends_with('A') { "B=" } else { "A=" };
-    line.pop();
-    line.push_str(other);
+    let place = line.len() - 10;
+    let other = if line[place..].starts_with('A') {
+        "B"
+    } else {
+        "A"
+    };
+    line.replace_range(place..=place, other);
 }
 
 // A matrix: one row a line.

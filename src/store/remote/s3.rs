@@ -2,6 +2,7 @@
 
 use super::failure::unusable;
 use super::service::variable;
+use crate::store::address::check_endpoint;
 use crate::store::{Remote, StoreError};
 
 /// Where a bucket of S3 is, and how it is addressed.
@@ -19,7 +20,10 @@ pub(super) struct Bucket {
 impl Bucket {
     pub(super) fn of(remote: &Remote) -> Result<Self, StoreError> {
         let endpoint = remote.option("endpoint").map(ToOwned::to_owned);
-        let endpoint = endpoint.or_else(|| variable(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]));
+        let endpoint = match endpoint {
+            Some(checked) => Some(checked),
+            None => endpoint_of_environment(remote)?,
+        };
         let region = remote.option("region").map(ToOwned::to_owned);
         let region = region.or_else(|| variable(&["AWS_REGION", "AWS_DEFAULT_REGION"]));
         let region = match (region, &endpoint) {
@@ -62,6 +66,16 @@ impl Bucket {
             _ => format!("{}/{}", self.endpoint, self.name),
         }
     }
+}
+
+/// The endpoint that the environment names, held to the rules of one in an address.
+fn endpoint_of_environment(remote: &Remote) -> Result<Option<String>, StoreError> {
+    let endpoint = variable(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]);
+    if let Some(endpoint) = &endpoint {
+        let help = "check AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL in the environment";
+        check_endpoint(endpoint).map_err(|problem| unusable(remote, problem, help))?;
+    }
+    Ok(endpoint)
 }
 
 /// Amazon's address for a region; those in China have names of their own.
