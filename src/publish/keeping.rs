@@ -77,7 +77,7 @@ impl Keeping {
         let applied = retention::apply(store, name, planned, confirmation, monitor)?;
         let (changed, all) = (applied.changed, applied.objects.len());
         let locks = locks(planned);
-        let detail = format!("{all} objects {locks}, {changed} of them by this run");
+        let detail = format!("{all} objects, each at least {locks}; {changed} of them by this run");
         let report = Report::new(Step::Retention, done(changed > 0), detail);
         Ok((report, Some(applied.objects)))
     }

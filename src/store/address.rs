@@ -137,7 +137,12 @@ impl Remote {
         // Before they are resolved: whoever wrote them may have meant another place.
         let written = text.split(['?', '#']).next().unwrap_or_default();
         let is_relative = |name: &str| matches!(name, "." | "..");
-        if written.replace("%2e", ".").replace("%2E", ".").split('/').any(is_relative) {
+        if written
+            .replace("%2e", ".")
+            .replace("%2E", ".")
+            .split('/')
+            .any(is_relative)
+        {
             return Err("its path has an empty name, `.` or `..`".to_owned());
         }
         let url = Url::parse(&text).map_err(|error| error.to_string())?;

@@ -37,6 +37,8 @@ mod transport;
 
 /// Requests are mostly waiting, so that there may be more of them than cores.
 const TRANSFERS: usize = 8;
+/// The most that is listed: twice the files of the largest archive that is read.
+const MOST_ENTRIES: usize = 2_000_000;
 /// How many threads drive their connections.
 const THREADS: usize = 2;
 
@@ -195,9 +197,15 @@ impl<'m> RemoteStore<'m> {
                 if key == prefix || key == "/" {
                     continue;
                 }
+                if found.len() == MOST_ENTRIES {
+                    return Ok(Err(format!("it lists more than {MOST_ENTRIES} names")));
+                }
                 match key.strip_prefix(&prefix) {
                     Some(_) => found.push((key[above.len()..].to_owned(), metadata)),
-                    None => return Ok(Err(key)),
+                    None => {
+                        let problem = format!("the service lists {key:?}, which is not below it");
+                        return Ok(Err(problem));
+                    }
                 }
             }
             Ok(Ok(found))
@@ -205,10 +213,10 @@ impl<'m> RemoteStore<'m> {
         let listed: opendal::Result<_> = self.wait(listed)?;
         match listed {
             Ok(Ok(found)) => Ok(found),
-            Ok(Err(key)) => Err(StoreError::Service {
+            Ok(Err(problem)) => Err(StoreError::Service {
                 action: "list",
                 place: self.place(folder),
-                problem: format!("the service lists {key:?}, which is not below it"),
+                problem,
                 help: "this server cannot be relied on: use another",
                 source: None,
             }),

@@ -15,6 +15,8 @@ use crate::store::{Children, Object, StoreError};
 const MOST_RESETS: u32 = 3;
 /// The most entries that Dropbox gives at once.
 const PAGE: u32 = 2000;
+/// The most pages that are asked for: many times the files of the largest archive that is read.
+const MOST_PAGES: usize = 5000;
 
 /// A page of a listing.
 #[derive(Deserialize)]
@@ -125,7 +127,7 @@ impl Listing<'_> {
     fn pages(&self, is_recursive: bool) -> Result<Result<Vec<Metadata>, Refusal>, StoreError> {
         let mut request = self.request(is_recursive);
         let mut entries = Vec::new();
-        loop {
+        for _ in 0..MOST_PAGES {
             let answer = match self.client.ask(&request)?.answer {
                 Ok(answer) => answer,
                 Err(refusal) => return Ok(Err(refusal)),
@@ -139,6 +141,11 @@ impl Listing<'_> {
             request.route = "files/list_folder/continue";
             request.argument = json!({"cursor": page.cursor});
         }
+        let told = (
+            format!("the listing has more than {MOST_PAGES} pages"),
+            "no archive has as many files: name the archive's own folder",
+        );
+        Err(unable("list", &self.place, told, None))
     }
 
     fn request(&self, is_recursive: bool) -> Request<'_> {

@@ -1,17 +1,20 @@
 //! What the requests of one operation met, which their last answer alone does not tell.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Deserialize;
 
 /// The most of a service's message that is shown, in characters.
 const LONGEST_MESSAGE: usize = 300;
+/// The most questions of one operation: a listing has a page for each thousand names.
+const MOST_QUESTIONS: u32 = 2500;
 
 /// Kept by the requests of one operation.
 #[derive(Default)]
 pub(super) struct Trace {
     in_doubt: AtomicBool,
+    questions: AtomicU32,
     trouble: Mutex<Option<Trouble>>,
 }
 
@@ -46,6 +49,11 @@ impl Trace {
     /// Whether one did.
     pub(super) fn is_in_doubt(&self) -> bool {
         self.in_doubt.load(Ordering::Relaxed)
+    }
+
+    /// Counts a request that reads; false once there are so many that the answers have no end.
+    pub(super) fn may_ask(&self) -> bool {
+        self.questions.fetch_add(1, Ordering::Relaxed) < MOST_QUESTIONS
     }
 
     pub(super) fn note(&self, trouble: Trouble) {
@@ -123,6 +131,13 @@ pub(super) fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_operation_asks_often_and_not_for_ever() {
+        let trace = Trace::default();
+        assert!((0..MOST_QUESTIONS).all(|_| trace.may_ask()));
+        assert!(!trace.may_ask());
+    }
 
     #[test]
     fn an_error_is_read_from_what_the_service_says_and_nothing_else() {
