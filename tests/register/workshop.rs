@@ -50,6 +50,10 @@ pub(super) fn version(version: &str) -> (Manifest, Sha256) {
 }
 
 /// The day after the golden release, so that it is in the past.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the counterpart of none, for a pending release"
+)]
 pub(super) fn released() -> Option<Timestamp> {
     Some("2026-03-05T10:00:00Z".parse().unwrap())
 }
