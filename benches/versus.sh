@@ -394,7 +394,7 @@ YAML
 }
 
 # The command that makes a bucket of the S3 server empty.
-empty_bucket() { echo "rm -rf $dir/s3/bench; mkdir -p $dir/s3/bench $dir/fetched; rm -rf $dir/fetched/*; sync"; }
+empty_bucket() { echo "rm -rf $dir/s3/bench $dir/s3/.bucket-*; mkdir -p $dir/s3/bench $dir/fetched; rm -rf $dir/fetched/*; sync"; }
 
 # Ours beside a stock tool: WHAT OURS TOOL_NAME TOOL PREPARE
 beside() {
@@ -426,6 +426,8 @@ PY
         eval "$(build_command "$repository" "$dir/store")" >/dev/null
     fi
     mkdir -p "$dir/s3/bench"
+    # rclone takes no bundle of certificates from Amazon's variable.
+    unset AWS_CA_BUNDLE
     export AWS_ACCESS_KEY_ID=bench AWS_SECRET_ACCESS_KEY=benchbench AWS_REGION=us-east-1
     "$server" --host 127.0.0.1 --port "$port" --access-key bench --secret-key benchbench "$dir/s3" >"$dir/s3.log" 2>&1 &
     local process=$!
