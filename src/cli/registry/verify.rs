@@ -23,8 +23,8 @@ use crate::cli::{output, stores};
 const EXAMPLES: &str = "\
 Examples:
   dhfpack registry verify /mnt/dhf --trust ci.pem
-  dhfpack registry verify s3://dhf --trust qms-ca.pem --expect-head \\
-    b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c
+  dhfpack registry verify s3://dhf --trust qms-ca.pem \\
+  --expect-head b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c
       is everything there that the last receipt knew?
   dhfpack registry verify /mnt/dhf --trust ci.pem --archives --shard 2/8
       is each archive where its row says? this job looks at an eighth of them
