@@ -195,16 +195,18 @@ pub(super) fn content(folder: &Path) -> Files {
     if !folder.exists() {
         return Files::new();
     }
+    let is_own = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with(".dhfpack-");
     WalkDir::new(folder)
         .into_iter()
-        .map(Result::unwrap)
+        .filter_entry(|entry| !is_own(entry.file_name()))
+        // A run at work may rename or remove what was listed a moment ago.
+        .filter_map(Result::ok)
         .filter(|entry| entry.file_type().is_file())
-        .map(|entry| {
+        .filter_map(|entry| {
             let path = entry.path().strip_prefix(folder).unwrap();
             let path = path.to_str().unwrap().to_owned();
-            (path, fs::read(entry.path()).unwrap())
+            Some((path, fs::read(entry.path()).ok()?))
         })
-        .filter(|(path, _)| !path.contains(".dhfpack-"))
         .collect()
 }
 
