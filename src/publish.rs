@@ -15,7 +15,6 @@ mod exchange;
 mod git_file;
 mod keeping;
 mod outputs;
-mod parallel;
 pub mod receipt;
 pub mod registry;
 pub mod retention;

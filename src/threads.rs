@@ -43,3 +43,28 @@ pub(crate) fn each<T: Sync, E: From<Cancelled> + Send>(
         None => Ok(()),
     }
 }
+
+/// Does `work` for every item as [`each`] does, and gives the results in the items' order.
+pub(crate) fn map<T: Sync, R: Send, E: From<Cancelled> + Send>(
+    items: &[T],
+    threads: usize,
+    monitor: &dyn Monitor,
+    work: impl Fn(&T) -> Result<R, E> + Sync,
+) -> Result<Vec<R>, E> {
+    let done = Mutex::new(Vec::with_capacity(items.len()));
+    let numbered: Vec<(usize, &T)> = items.iter().enumerate().collect();
+    each(
+        &numbered,
+        threads,
+        &Linked::new(monitor),
+        |(index, item)| -> Result<(), E> {
+            let result = work(item)?;
+            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+            done.push((*index, result));
+            Ok(())
+        },
+    )?;
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_unstable_by_key(|(index, _)| *index);
+    Ok(done.into_iter().map(|(_, result)| result).collect())
+}

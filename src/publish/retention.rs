@@ -6,10 +6,10 @@
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
-use super::parallel;
 use crate::config::{LockMode, RetentionConfig};
 use crate::monitor::{Monitor, Task, Unit};
 use crate::store::{Locks, Object, ObjectLock, Retention, Store, StoreError};
+use crate::threads;
 
 pub use change::{Applied, Change, Changes, Confirmation};
 pub use error::RetentionError;
@@ -189,11 +189,16 @@ pub fn check(
         Some(objects.len() as u64),
         Unit::Items,
     );
-    Ok(parallel::map(&objects, THREADS, monitor, |object| {
-        let locked = locked(store, lock, object)?;
-        task.advance(1)?;
-        Ok(locked)
-    })?)
+    Ok(threads::map(
+        &objects,
+        THREADS,
+        monitor,
+        |object| -> Result<_, StoreError> {
+            let locked = locked(store, lock, object)?;
+            task.advance(1)?;
+            Ok(locked)
+        },
+    )?)
 }
 
 /// As [`check`], where no lock is asked for: none if the store has no locks, or if the login may

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use self::checked::Checked;
-use super::parallel;
 use crate::digest::Sha256;
 use crate::error::Cancelled;
 use crate::manifest::{FOLDER, MANIFEST, SIGNATURES};
 use crate::monitor::{Monitor, Task, Unit};
 use crate::path::ArchivePath;
 use crate::store::{Address, Created, Object, Store, StoreError};
+use crate::threads;
 
 mod checked;
 
@@ -159,7 +159,7 @@ impl<'a> Upload<'a> {
         missing.sort_by_key(|file| (rank_of(file), Reverse(file.size)));
         let task = Task::begin(monitor, "comparing", Some(total(&present)), Unit::Bytes);
         let threads = self.store.promises().transfers;
-        let kept = parallel::map(&present, threads, monitor, |(file, object)| {
+        let kept = threads::map(&present, threads, monitor, |(file, object)| {
             // The manifest is what everything else hangs on: it is read every time.
             let must_read = self.read_back == ReadBack::All || file.path.as_str() == MANIFEST;
             if let Some(stored) = proved(file, object).filter(|_| !must_read) {
@@ -273,7 +273,7 @@ impl<'a> Upload<'a> {
         };
         let versions = if keeps_versions {
             let threads = self.store.promises().transfers;
-            parallel::map(objects, threads, monitor, |object| match &object.version {
+            threads::map(objects, threads, monitor, |object| match &object.version {
                 Some(known) => Ok(Some(known.clone())),
                 None => version(object),
             })?
@@ -325,7 +325,7 @@ impl Prepared<'_> {
         let all = all.fold(0, u64::saturating_add);
         let task = Task::begin(monitor, "publishing", Some(all), Unit::Bytes);
         for turn in missing.chunk_by(|a, b| rank_of(a) == rank_of(b)) {
-            let done = parallel::map(turn, threads, monitor, |file| {
+            let done = threads::map(turn, threads, monitor, |file| {
                 upload.create(file, open, &task)
             })?;
             for (stored, new) in done {

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::{Locked, RetentionError, THREADS, able};
 use crate::config::LockMode;
 use crate::monitor::{Monitor, Task, Unit};
-use crate::publish::parallel;
 use crate::store::{Locks, ObjectLock, Retention, Store, StoreError};
+use crate::threads;
 
 /// Whether a person has confirmed what can never be undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,11 +110,16 @@ impl Changes {
         if changed > 0 {
             let lock = able(store)?;
             let task = Task::begin(monitor, "locking", Some(changed as u64), Unit::Items);
-            let found = parallel::map(&self.changes, THREADS, monitor, |change| {
-                let found = change.make(lock)?;
-                task.advance(1)?;
-                Ok(found)
-            })?;
+            let found = threads::map(
+                &self.changes,
+                THREADS,
+                monitor,
+                |change| -> Result<_, StoreError> {
+                    let found = change.make(lock)?;
+                    task.advance(1)?;
+                    Ok(found)
+                },
+            )?;
             for (change, found) in self.changes.into_iter().zip(found) {
                 objects.push(change.proved(found, store)?);
             }
