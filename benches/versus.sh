@@ -262,6 +262,7 @@ step() {
     for run in $(seq "$runs"); do
         rm -rf "$dir/step"
         mkdir "$dir/step"
+        sync
         sh -c "$(build_command "$1" "$dir/step" | sed 's/--quiet/--progress json/')" 2>"$dir/step.json" >/dev/null
         python3 - "$dir/step.json" "$2" <<'PY'
 import json, sys
@@ -393,8 +394,11 @@ YAML
     rm -rf "$dir/registry"
 }
 
-# The command that makes a bucket of the S3 server empty.
-empty_bucket() { echo "rm -rf $dir/s3/bench $dir/s3/.bucket-*; mkdir -p $dir/s3/bench $dir/fetched; rm -rf $dir/fetched/*; sync"; }
+# The command that puts an empty folder in the place of one, with the archive in the page cache.
+# What was there stays until the end: ext4 is slow to hand out inodes that were just freed.
+fresh() { # FOLDER ARCHIVE
+    echo "mkdir -p $1 $dir/aside; mv $1 $dir/aside/\$(date +%s%N); mkdir $1; sync; find $2 -type f -exec cat {} + >/dev/null"
+}
 
 # Ours beside a stock tool: WHAT OURS TOOL_NAME TOOL PREPARE
 beside() {
@@ -425,7 +429,7 @@ PY
         product "$repository" ""
         eval "$(build_command "$repository" "$dir/store")" >/dev/null
     fi
-    mkdir -p "$dir/s3/bench"
+    mkdir -p "$dir/s3"
     # rclone takes no bundle of certificates from Amazon's variable.
     unset AWS_CA_BUNDLE
     export AWS_ACCESS_KEY_ID=bench AWS_SECRET_ACCESS_KEY=benchbench AWS_REGION=us-east-1
@@ -439,13 +443,13 @@ PY
     local rclone="rclone --config /dev/null --s3-provider Other --s3-env-auth --s3-region us-east-1 --s3-endpoint $endpoint"
     local aws="aws --endpoint-url $endpoint s3 cp --recursive --quiet"
     local ours="$dhfpack --quiet upload $archive --to '$to'"
-    local empty
-    empty=$(empty_bucket)
+    local empty clean
+    empty=$(fresh "$dir/s3/bench" "$archive")
+    clean=$(fresh "$dir/fetched" "$dir/s3/bench")
     beside upload "$ours" "rclone copy" "$rclone copy $archive :s3:bench/line/bench-1.0.0" "$empty"
     beside upload "$ours" "aws s3 cp" "$aws $archive s3://bench/line/bench-1.0.0" "$empty"
     eval "$empty"
     measure_memory "upload" "$ours"
-    local clean="rm -rf $dir/fetched; mkdir $dir/fetched; sync"
     ours="$dhfpack --quiet fetch '$at' $dir/fetched"
     beside download "$ours" "rclone copy" "$rclone copy :s3:bench/line/bench-1.0.0 $dir/fetched/copy" "$clean"
     beside download "$ours" "aws s3 cp" "$aws s3://bench/line/bench-1.0.0 $dir/fetched/copy" "$clean"
@@ -453,7 +457,7 @@ PY
     measure_memory "fetch" "$ours"
     kill "$process"
     trap - EXIT
-    rm -rf "$dir/s3" "$dir/fetched"
+    rm -rf "$dir/s3" "$dir/fetched" "$dir/aside"
 }
 
 say "machine"

@@ -208,7 +208,7 @@ fn add(archive: &Path, folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(),
 fn put(store: &dyn Store, path: &str, bytes: &[u8]) -> Result<(), AuthoriseError> {
     let place = store.address().place(path);
     let size = bytes.len() as u64;
-    if store.create(path, size, &mut &*bytes)? == Created::Exists {
+    if store.create_from(path, bytes)? == Created::Exists {
         return Err(AuthoriseError::Raced { place });
     }
     let found = store.load(path, size)?.map(|document| document.bytes);

@@ -1,5 +1,6 @@
 //! SHA-256: the one digest of the archive format, and writers that hash what they write.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::str::FromStr;
@@ -236,14 +237,22 @@ impl<W: Write> Write for HashingWriter<W> {
     }
 }
 
-/// Copies with [`BUFFER`] bytes at a time; returns how many were copied.
-pub fn copy(reader: &mut dyn Read, writer: &mut dyn Write) -> io::Result<u64> {
-    copy_with(&mut vec![0; BUFFER], reader, writer)
+thread_local! {
+    /// The buffer of the thread's last copy: for many small files, making one each time would
+    /// cost more than copying.
+    static LAST: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Copies through a buffer that is used again: for many small files, making one each time would
-/// cost more than copying.
-pub fn copy_with(
+/// Copies with [`BUFFER`] bytes at a time; returns how many were copied.
+pub fn copy(reader: &mut dyn Read, writer: &mut dyn Write) -> io::Result<u64> {
+    let mut buffer = LAST.take();
+    buffer.resize(BUFFER, 0);
+    let copied = copy_through(&mut buffer, reader, writer);
+    LAST.set(buffer);
+    copied
+}
+
+fn copy_through(
     buffer: &mut [u8],
     reader: &mut dyn Read,
     writer: &mut dyn Write,

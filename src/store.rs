@@ -12,6 +12,7 @@ pub use self::dropbox::DropboxLogin;
 use self::dropbox::DropboxStore;
 pub use self::error::StoreError;
 pub use self::object_lock::{Locks, ObjectLock, Retention};
+use crate::digest::Sha256;
 use crate::monitor::Monitor;
 
 mod address;
@@ -45,16 +46,23 @@ pub trait Store: Send + Sync {
     /// transfer breaks off for good.
     fn read<'a>(&'a self, path: &str) -> Result<Box<dyn Read + Send + 'a>, StoreError>;
 
-    /// Puts `size` bytes at `path` unless something is there, whole or not at all.
+    /// Puts `size` bytes with this digest at `path` unless something is there, whole or not at all.
     ///
     /// `content` is read to its end before the object may appear; it fails there, instead of
-    /// ending, if its bytes are not those that belong at `path`. Nothing is created then.
+    /// ending, if its bytes are not those. Nothing is created then.
     fn create(
         &self,
         path: &str,
         size: u64,
+        sha256: Sha256,
         content: &mut (dyn Read + Send),
     ) -> Result<Created, StoreError>;
+
+    /// Puts these bytes at `path` as [`Store::create`] does.
+    fn create_from(&self, path: &str, bytes: &[u8]) -> Result<Created, StoreError> {
+        let size = bytes.len() as u64;
+        self.create(path, size, Sha256::of(bytes), &mut &*bytes)
+    }
 
     /// The small document at `path` as it stands, if there is one. Fails if it has more than
     /// `limit` bytes.
@@ -78,8 +86,8 @@ pub trait Store: Send + Sync {
 /// How a store keeps its promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Promises {
-    /// Whether [`Store::create`] has read back and compared what it wrote before it appeared.
-    pub reads_back: bool,
+    /// Up to which size, in bytes, [`Store::create`] has read back and compared what it wrote.
+    pub reads_back: u64,
     /// How many objects are best transferred at once.
     pub transfers: usize,
 }

@@ -263,7 +263,7 @@ impl DesignOutputs {
                 source,
             })?;
         bytes.push(b'\n');
-        match dhf.create(POINTER, bytes.len() as u64, &mut bytes.as_slice())? {
+        match dhf.create_from(POINTER, &bytes)? {
             Created::New(_) => Ok(()),
             // Another run was quicker.
             Created::Exists => self.is_pointed_to(dhf).map(|_| ()),

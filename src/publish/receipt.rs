@@ -192,7 +192,7 @@ impl ObjectReceipt {
             sha256: file.sha256,
             checksum: stored.checksum.clone(),
             version: stored.version.clone(),
-            proof: if by.reads_back || read_back.includes(file) {
+            proof: if file.size <= by.reads_back || read_back.includes(file) {
                 Proof::ReadBack
             } else {
                 Proof::ServiceChecksum

@@ -4,7 +4,6 @@
 //! may append at once: each changes what the others left, or reads it again.
 
 use std::collections::BTreeSet;
-use std::io::Read;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -224,9 +223,7 @@ fn keep_certificate(store: &dyn Store, signer: &Signer) -> Result<(), RegistryEr
     let pem: Result<Vec<String>, _> = certificates.iter().map(Certificate::to_pem).collect();
     let pem = pem?.concat();
     let path = key_path(&signer.certificate().sha256());
-    let mut content = pem.as_bytes();
-    let content: &mut (dyn Read + Send) = &mut content;
-    if let Created::New(_) = store.create(&path, pem.len() as u64, content)? {
+    if let Created::New(_) = store.create_from(&path, pem.as_bytes())? {
         return Ok(());
     }
     let there = store.load(&path, crate::sign::MAX_SIZE as u64)?;

@@ -222,7 +222,10 @@ impl<'a> Upload<'a> {
         let place = self.place(file);
         let reader = open(&file.path).map_err(|error| failed("open", file.path.as_str(), error))?;
         let mut content = Checked::new(task.reader(reader), file);
-        let object = match self.store.create(&place, file.size, &mut content)? {
+        let object = match self
+            .store
+            .create(&place, file.size, file.sha256, &mut content)?
+        {
             Created::New(object) => object,
             // Another run was quicker; it must have written the same.
             Created::Exists => {
@@ -235,7 +238,7 @@ impl<'a> Upload<'a> {
                 return Ok((self.compare(file, &object, task)?, false));
             }
         };
-        if self.read_back.includes(file) && !self.store.promises().reads_back {
+        if self.read_back.includes(file) && file.size > self.store.promises().reads_back {
             let found = self.digest(&place, "read back", &mut *self.store.read(&place)?)?;
             if found != file.sha256 {
                 return Err(StoreError::ReadBack {

@@ -183,7 +183,6 @@ impl<'a> Library<'a> {
         Desk {
             library: self,
             objects: BTreeMap::new(),
-            buffer: vec![0; digest::BUFFER],
         }
     }
 }
@@ -192,7 +191,6 @@ impl<'a> Library<'a> {
 pub struct Desk<'l> {
     library: &'l Library<'l>,
     objects: BTreeMap<Place, ObjectReader>,
-    buffer: Vec<u8>,
 }
 
 impl Desk<'_> {
@@ -219,9 +217,7 @@ impl Desk<'_> {
                 };
                 reader.copy(&found.key, &mut guard)?
             }
-            Some(Shelf::Folder { root, .. }) => {
-                copy_file(root, &found.path, &mut self.buffer, &mut guard)?
-            }
+            Some(Shelf::Folder { root, .. }) => copy_file(root, &found.path, &mut guard)?,
             None => 0,
         };
         if guard.held.starts_with(LFS_POINTER) {
@@ -239,15 +235,10 @@ impl Desk<'_> {
     }
 }
 
-fn copy_file(
-    root: &Path,
-    below: &str,
-    buffer: &mut [u8],
-    out: &mut dyn Write,
-) -> Result<u64, DocumentsError> {
+fn copy_file(root: &Path, below: &str, out: &mut dyn Write) -> Result<u64, DocumentsError> {
     let path = root.join(below);
     let mut file = crate::platform::open_below(root, below).at("open", &path)?;
-    Ok(digest::copy_with(buffer, &mut file, out).at("copy", path)?)
+    Ok(digest::copy(&mut file, out).at("copy", path)?)
 }
 
 /// Holds back a short file until it is known to be no Git LFS pointer.

@@ -17,6 +17,7 @@ use super::{
     Access, Address, Children, Created, Document, Edition, Object, Promises, Remote, Store,
     StoreError, Swapped,
 };
+use crate::digest::Sha256;
 use crate::monitor::Monitor;
 
 mod answer;
@@ -133,7 +134,7 @@ impl Store for DropboxStore<'_> {
 
     fn promises(&self) -> Promises {
         Promises {
-            reads_back: false,
+            reads_back: 0,
             transfers: TRANSFERS,
         }
     }
@@ -175,6 +176,7 @@ impl Store for DropboxStore<'_> {
         &self,
         path: &str,
         size: u64,
+        _: Sha256,
         content: &mut (dyn Read + Send),
     ) -> Result<Created, StoreError> {
         let upload = Upload {

@@ -21,6 +21,7 @@ use super::{
     Service, Store, StoreError, Swapped,
 };
 use crate::background::Background;
+use crate::digest::Sha256;
 use crate::error::{Cancelled, IoContext};
 use crate::monitor::Monitor;
 
@@ -35,8 +36,9 @@ mod service;
 mod trace;
 mod transport;
 
-/// Requests are mostly waiting, so that there may be more of them than cores.
-const TRANSFERS: usize = 8;
+/// For small files requests are mostly waiting: for the service, for the network, and for
+/// acknowledgements that servers with Nagle's algorithm want before they send the rest.
+const TRANSFERS: usize = 64;
 /// The most that is listed: twice the files of the largest archive that is read.
 const MOST_ENTRIES: usize = 2_000_000;
 /// How many threads drive their connections.
@@ -230,7 +232,7 @@ impl Store for RemoteStore<'_> {
 
     fn promises(&self) -> Promises {
         Promises {
-            reads_back: false,
+            reads_back: budget::PART,
             transfers: TRANSFERS,
         }
     }
@@ -293,9 +295,10 @@ impl Store for RemoteStore<'_> {
         &self,
         path: &str,
         size: u64,
+        sha256: Sha256,
         content: &mut (dyn Read + Send),
     ) -> Result<Created, StoreError> {
-        create::create(self, path, size, content)
+        create::create(self, path, size, sha256, content)
     }
 
     fn load(&self, path: &str, limit: u64) -> Result<Option<Document>, StoreError> {

@@ -82,9 +82,10 @@ impl Store for Deadly<'_> {
         &self,
         path: &str,
         size: u64,
+        sha256: Sha256,
         content: &mut (dyn Read + Send),
     ) -> Result<Created, StoreError> {
-        self.write(|| self.inner.create(path, size, content))
+        self.write(|| self.inner.create(path, size, sha256, content))
     }
     fn load(&self, path: &str, limit: u64) -> Result<Option<Document>, StoreError> {
         self.alive()?;

@@ -57,9 +57,10 @@ impl Store for Marked<'_> {
         &self,
         path: &str,
         size: u64,
+        sha256: Sha256,
         content: &mut (dyn Read + Send),
     ) -> Result<Created, StoreError> {
-        Ok(match self.inner.create(path, size, content)? {
+        Ok(match self.inner.create(path, size, sha256, content)? {
             Created::New(object) => Created::New(self.mark(object)),
             Created::Exists => Created::Exists,
         })

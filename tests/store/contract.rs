@@ -258,12 +258,16 @@ impl Contract {
                 good: &good,
                 error: Some(io::Error::other(Cancelled)),
             };
-            let error = store.create("a/b", size as u64, &mut content).unwrap_err();
+            let sha256 = Sha256::of(&good);
+            let failed = store.create("a/b", size as u64, sha256, &mut content);
+            let error = failed.unwrap_err();
             assert!(matches!(error, StoreError::Cancelled(_)), "{error}");
             for wrong in [size as u64 + 1, (size as u64).saturating_sub(1)] {
                 if wrong != size as u64 {
                     let mut content = good.as_slice();
-                    store.create("a/b", wrong, &mut content).unwrap_err();
+                    store
+                        .create("a/b", wrong, sha256, &mut content)
+                        .unwrap_err();
                 }
             }
             assert_eq!(store.list("").unwrap(), [], "{size}");
@@ -279,7 +283,7 @@ impl Contract {
                 good: &good,
                 monitor: &monitor,
             };
-            let stopped = store.create("a/b", size as u64, &mut content);
+            let stopped = store.create("a/b", size as u64, Sha256::of(&good), &mut content);
             // A folder's own copy is through before anybody looks; it is whole then.
             let others = self.store("stopped", &Silent);
             let there = others.stat("a/b").unwrap();
@@ -372,7 +376,7 @@ impl Contract {
     fn strange_paths_are_refused(&self) {
         let store = self.store("strange", &Silent);
         for path in ["", "..", "../a", "a/../../b", "a//b", "/a", "a/", "./a"] {
-            let error = store.create(path, 0, &mut io::empty()).unwrap_err();
+            let error = store.create_from(path, b"").unwrap_err();
             assert!(
                 matches!(error, StoreError::BadPath { .. }),
                 "{path}: {error}"

@@ -19,7 +19,7 @@ fn bytes(size: usize) -> Vec<u8> {
 }
 
 fn create(store: &dyn Store, path: &str, bytes: &[u8]) -> Result<Created, StoreError> {
-    store.create(path, bytes.len() as u64, &mut &*bytes)
+    store.create_from(path, bytes)
 }
 
 /// Creates what must not be there yet.

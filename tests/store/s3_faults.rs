@@ -260,12 +260,13 @@ fn large(store: &dyn Store) {
 
 fn memory(store: &dyn Store) {
     const SIZE: u64 = 48 << 20;
+    let (sha256, _) = Sha256::of_reader(&mut io::repeat(7).take(SIZE)).unwrap();
     std::thread::scope(|scope| {
         for name in 0..store.promises().transfers {
             scope.spawn(move || {
                 let path = format!("layer-{name}");
                 let mut layer = io::repeat(7).take(SIZE);
-                store.create(&path, SIZE, &mut layer).unwrap();
+                store.create(&path, SIZE, sha256, &mut layer).unwrap();
                 let mut reader = store.read(&path).unwrap();
                 assert_eq!(io::copy(&mut reader, &mut io::sink()).unwrap(), SIZE);
             });
@@ -296,8 +297,7 @@ fn exchange(store: &dyn Store) {
 }
 
 fn refused(store: &dyn Store, size: usize) {
-    let mut file = io::Cursor::new(bytes(size, 13));
-    let error = store.create("file", size as u64, &mut file).unwrap_err();
+    let error = store.create_from("file", &bytes(size, 13)).unwrap_err();
     assert!(matches!(error, StoreError::Service { .. }), "{error}");
     assert!(error.to_string().contains("400"), "{error}");
 }

@@ -44,7 +44,7 @@ impl Store for FaultyStore {
 
     fn promises(&self) -> Promises {
         Promises {
-            reads_back: false,
+            reads_back: 0,
             transfers: 4,
         }
     }
@@ -74,6 +74,7 @@ impl Store for FaultyStore {
         &self,
         path: &str,
         size: u64,
+        sha256: Sha256,
         content: &mut (dyn Read + Send),
     ) -> Result<Created, StoreError> {
         (self.before)(path);
@@ -86,7 +87,7 @@ impl Store for FaultyStore {
                 source: None,
             });
         }
-        self.inner.create(path, size, content)
+        self.inner.create(path, size, sha256, content)
     }
 
     fn load(&self, path: &str, limit: u64) -> Result<Option<Document>, StoreError> {

@@ -32,7 +32,6 @@ impl Writer<'_> {
         let stores = self.lfs_stores(&objects)?;
         let bytes = objects.bytes();
         let task = Task::begin(self.monitor, "Git LFS objects", Some(bytes), Unit::Bytes);
-        let mut buffer = vec![0; digest::BUFFER];
         let mut written = Written {
             lfs: Some(LfsIdentity {
                 folder: item.path.clone(),
@@ -42,7 +41,7 @@ impl Writer<'_> {
             ..Written::default()
         };
         for object in objects.iter() {
-            let file = self.lfs_object(item, object, &stores, &mut buffer, &task)?;
+            let file = self.lfs_object(item, object, &stores, &task)?;
             written.files.push(file);
         }
         Ok(written)
@@ -94,7 +93,6 @@ impl Writer<'_> {
         item: &Item,
         object: &LfsObject,
         stores: &[LfsStore],
-        buffer: &mut [u8],
         task: &Task<'_>,
     ) -> Result<FileEntry, BuildError> {
         let path = item
@@ -107,7 +105,7 @@ impl Writer<'_> {
             Some((file, place)) => {
                 // One byte more than it should have shows that it has more.
                 let mut file = task.reader(file.take(object.size.saturating_add(1)));
-                digest::copy_with(buffer, &mut file, &mut writer)
+                digest::copy(&mut file, &mut writer)
                     .map_err(|source| copy_failed(&place, source))?;
                 place
             }

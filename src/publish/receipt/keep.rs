@@ -75,7 +75,7 @@ pub(in crate::publish) fn keep(store: &dyn Store, receipt: &Receipt) -> Result<K
                 source,
             })
             .map_err(StoreError::from)?;
-        match store.create(&path, bytes.len() as u64, &mut bytes.as_slice())? {
+        match store.create_from(&path, &bytes)? {
             Created::New(_) => {
                 return Ok(Kept {
                     path,

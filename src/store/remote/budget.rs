@@ -5,7 +5,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// One mebibyte, in which memory is counted.
 const UNIT: u64 = 1 << 20;
 /// How much all transfers may hold together, in those.
-const ALL: u32 = 72;
+const ALL: u32 = 64;
 /// The size of a part, unless a file has too many of them.
 pub(super) const PART: u64 = 8 * UNIT;
 /// A file up to this size is no matter, in bytes.
@@ -83,10 +83,10 @@ mod tests {
         assert_eq!(Way::of(PART + 1), parts(PART, 2));
         assert_eq!(Way::of(PART * MOST_PARTS), parts(PART, 2));
         assert_eq!(Way::of(PART * MOST_PARTS + 1), parts(9 * UNIT, 2));
-        assert_eq!(Way::of(24 * UNIT * MOST_PARTS), parts(24 * UNIT, 1));
-        assert_eq!(Way::of(24 * UNIT * MOST_PARTS + 1), None);
+        assert_eq!(Way::of(21 * UNIT * MOST_PARTS), parts(21 * UNIT, 1));
+        assert_eq!(Way::of(21 * UNIT * MOST_PARTS + 1), None);
         assert_eq!(Way::of(u64::MAX), None);
-        for size in (0..235).map(|gib| gib << 30) {
+        for size in (0..=205).map(|gib| gib << 30) {
             let way = Way::of(size).unwrap();
             assert!(way.memory(size) <= u64::from(ALL) * UNIT, "{size}: {way:?}");
             if let Way::Parts { size: part, .. } = way {

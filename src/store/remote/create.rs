@@ -12,10 +12,11 @@ use opendal::options::WriteOptions;
 use opendal::{Buffer, ErrorKind, Metadata, Writer};
 
 use super::budget::Way;
+use super::download::Download;
 use super::service::Proof;
 use super::trace::Trouble;
 use super::{Operation, RemoteStore};
-use crate::digest::{Hasher, Sha256};
+use crate::digest::Sha256;
 use crate::error::{Cancelled, IoError};
 use crate::monitor::Silent;
 use crate::store::attempts::Attempts;
@@ -24,11 +25,12 @@ use crate::store::{Created, Object, Store, StoreError};
 /// How long is waited for parts to be thrown away after a failure.
 const CLEAN_UP: Duration = Duration::from_secs(5);
 
-/// Puts `size` bytes at `path` unless something is there.
+/// Puts `size` bytes with this digest at `path` unless something is there.
 pub(super) fn create(
     store: &RemoteStore<'_>,
     path: &str,
     size: u64,
+    sha256: Sha256,
     content: &mut (dyn Read + Send),
 ) -> Result<Created, StoreError> {
     let upload = Upload {
@@ -36,6 +38,7 @@ pub(super) fn create(
         path,
         key: store.object_key(path)?,
         size,
+        sha256,
         operation: store.operation(),
     };
     let Some(way) = Way::of(size) else {
@@ -49,7 +52,7 @@ pub(super) fn create(
         Way::Parts { .. } if store.stat(path)?.is_some() => return Ok(Created::Exists),
         Way::Parts { size, at_once } => upload.parts(&mut source, size, at_once)?,
     };
-    upload.settle(result, source)
+    upload.settle(result, source, way)
 }
 
 /// One object on its way.
@@ -58,6 +61,7 @@ struct Upload<'a> {
     path: &'a str,
     key: String,
     size: u64,
+    sha256: Sha256,
     operation: Operation,
 }
 
@@ -73,8 +77,12 @@ impl Upload<'_> {
         let written = self
             .operation
             .operator
-            .write_options(&self.key, bytes, options);
-        Ok(self.store.wait(written)?)
+            .write_options(&self.key, bytes.clone(), options);
+        let written = self.store.wait(written)?;
+        if written.is_ok() {
+            self.read_back(&bytes)?;
+        }
+        Ok(written)
     }
 
     fn parts(
@@ -192,14 +200,16 @@ impl Upload<'_> {
         &self,
         result: opendal::Result<Metadata>,
         source: Source<'_>,
+        way: Way,
     ) -> Result<Created, StoreError> {
-        let (sha256, md5) = source.finish();
+        let md5 = source.md5();
         let error = match result {
             Ok(metadata) => {
-                let is_proven = self.store.proof == Proof::Compared
+                let is_proven = way == Way::Whole
+                    || self.store.proof == Proof::Compared
                     || md5.is_some() && metadata.content_md5() == md5.as_deref();
                 if !is_proven {
-                    self.compare(sha256)?;
+                    self.compare()?;
                 }
                 let object = RemoteStore::object(self.path, self.size, &metadata);
                 return Ok(Created::New(object));
@@ -213,7 +223,7 @@ impl Upload<'_> {
         );
         if self.operation.trace.is_in_doubt()
             && is_reachable
-            && let Some(object) = self.own(sha256)?
+            && let Some(object) = self.own()?
         {
             return Ok(Created::New(object));
         }
@@ -237,25 +247,40 @@ impl Upload<'_> {
     }
 
     /// The object that is there, if it holds these bytes.
-    fn own(&self, sha256: Sha256) -> Result<Option<Object>, StoreError> {
+    fn own(&self) -> Result<Option<Object>, StoreError> {
         match self.store.stat(self.path)? {
             Some(object) if object.size == self.size => {
-                Ok((self.digest()? == sha256).then_some(object))
+                Ok((self.digest()? == self.sha256).then_some(object))
             }
             _ => Ok(None),
         }
     }
 
-    fn compare(&self, expected: Sha256) -> Result<(), StoreError> {
+    fn compare(&self) -> Result<(), StoreError> {
         let found = self.digest()?;
-        if found == expected {
+        if found == self.sha256 {
             return Ok(());
         }
-        Err(StoreError::ReadBack {
+        Err(self.differs(found))
+    }
+
+    /// Compares what is there with `bytes`, which is less work than a digest.
+    fn read_back(&self, bytes: &[u8]) -> Result<(), StoreError> {
+        let download = Download::open(self.store, self.path)?;
+        if let Some(mut download) = download
+            && download.is(bytes)?
+        {
+            return Ok(());
+        }
+        Err(self.differs(self.digest()?))
+    }
+
+    fn differs(&self, found: Sha256) -> StoreError {
+        StoreError::ReadBack {
             place: self.store.place(self.path),
-            expected,
+            expected: self.sha256,
             found,
-        })
+        }
     }
 
     fn digest(&self) -> Result<Sha256, StoreError> {
@@ -270,7 +295,7 @@ impl Upload<'_> {
             action: "create",
             place: self.store.place(self.path),
             problem: format!(
-                "it has {} bytes, and more than 234 GiB cannot be sent in bounded memory",
+                "it has {} bytes, and more than 205 GiB cannot be sent in bounded memory",
                 self.size
             ),
             help: "split the file, or copy the archive into a folder on a mounted share",
@@ -279,10 +304,9 @@ impl Upload<'_> {
     }
 }
 
-/// Content, with the digests of what was read of it.
+/// Content, with the digest of what was read of it that its service asks for.
 struct Source<'a> {
     inner: &'a mut (dyn Read + Send),
-    sha256: Hasher,
     md5: Option<Md5>,
 }
 
@@ -290,22 +314,19 @@ impl<'a> Source<'a> {
     fn new(inner: &'a mut (dyn Read + Send), proof: Proof) -> Self {
         Self {
             inner,
-            sha256: Hasher::new(),
             md5: (proof == Proof::Md5).then(Md5::new),
         }
     }
 
-    /// The digests; MD5 as services write it.
-    fn finish(self) -> (Sha256, Option<String>) {
-        let md5 = self.md5.map(|md5| STANDARD.encode(md5.finalize()));
-        (self.sha256.finish(), md5)
+    /// The digest as services write it.
+    fn md5(self) -> Option<String> {
+        self.md5.map(|md5| STANDARD.encode(md5.finalize()))
     }
 }
 
 impl Read for Source<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        self.sha256.update(&buffer[..count]);
         if let Some(md5) = &mut self.md5 {
             md5.update(&buffer[..count]);
         }

@@ -59,6 +59,23 @@ impl<'a> Download<'a> {
         &self.metadata
     }
 
+    /// Whether the object has just these bytes.
+    pub(super) fn is(&mut self, bytes: &[u8]) -> Result<bool, StoreError> {
+        let mut rest = bytes;
+        while self.next()? {
+            while self.pending.has_remaining() {
+                let chunk = self.pending.chunk();
+                let Some(after) = rest.strip_prefix(chunk) else {
+                    return Ok(false);
+                };
+                rest = after;
+                let length = chunk.len();
+                self.pending.advance(length);
+            }
+        }
+        Ok(rest.is_empty())
+    }
+
     /// Asks for the rest of the object.
     fn resume(&mut self) -> Result<(), StoreError> {
         let operation = self.store.operation();

@@ -2,7 +2,7 @@
 //! piece stays with the process for long, and adds up.
 
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
@@ -10,7 +10,17 @@ use super::budget::{PART, SMALL};
 
 /// Memory that nobody uses now.
 #[derive(Default)]
-pub(super) struct Pool(Mutex<Vec<Vec<u8>>>);
+pub(super) struct Pool {
+    parts: Shelf,
+    small: Shelf,
+}
+
+/// Pieces of one size.
+type Shelf = Mutex<Vec<Vec<u8>>>;
+
+fn unused(shelf: &Shelf) -> MutexGuard<'_, Vec<Vec<u8>>> {
+    shelf.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Some of it, to be filled.
 pub(super) struct Piece {
@@ -23,16 +33,30 @@ impl Pool {
     /// So many bytes; whatever is in them.
     #[expect(clippy::cast_possible_truncation, reason = "a part is 8 MiB")]
     pub(super) fn take(self: &Arc<Self>, length: usize) -> Piece {
-        let bytes = if (SMALL + 1..=PART).contains(&(length as u64)) {
-            let unused = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            unused.unwrap_or_else(|| vec![0; PART as usize])
-        } else {
-            vec![0; length]
+        let room = match length as u64 {
+            0..=SMALL => {
+                // The largest files come first: parts that nobody uses now wait for no more.
+                drop(mem::take(&mut *unused(&self.parts)));
+                SMALL as usize
+            }
+            ..=PART => PART as usize,
+            _ => length,
         };
+        let found = self.shelf(room).and_then(|shelf| unused(shelf).pop());
+        let bytes = found.unwrap_or_else(|| vec![0; room]);
         Piece {
             bytes,
             length,
             pool: Arc::clone(self),
+        }
+    }
+
+    /// Where pieces of this size are kept, if they are.
+    const fn shelf(&self, room: usize) -> Option<&Shelf> {
+        match room as u64 {
+            SMALL => Some(&self.small),
+            PART => Some(&self.parts),
+            _ => None,
         }
     }
 }
@@ -56,9 +80,9 @@ impl AsRef<[u8]> for Piece {
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        if self.bytes.len() as u64 == PART {
-            let mut unused = self.pool.0.lock().unwrap_or_else(PoisonError::into_inner);
-            unused.push(mem::take(&mut self.bytes));
+        let bytes = mem::take(&mut self.bytes);
+        if let Some(shelf) = self.pool.shelf(bytes.len()) {
+            unused(shelf).push(bytes);
         }
     }
 }
@@ -75,13 +99,14 @@ mod tests {
         let bytes = piece.freeze();
         let again = bytes.clone();
         drop(bytes);
-        assert_eq!(pool.0.lock().unwrap().len(), 0);
+        assert_eq!(pool.parts.lock().unwrap().len(), 0);
         assert!(again.len() == 1 << 20 && again.iter().all(|byte| *byte == 7));
         drop(again);
-        assert_eq!(pool.0.lock().unwrap().len(), 1);
-        let both = [pool.take(2 << 20), pool.take(9 << 20), pool.take(10)];
-        assert_eq!(pool.0.lock().unwrap().len(), 0);
-        drop(both);
-        assert_eq!(pool.0.lock().unwrap().len(), 1);
+        assert_eq!(pool.parts.lock().unwrap().len(), 1);
+        drop([pool.take(2 << 20), pool.take(9 << 20)]);
+        assert_eq!(pool.parts.lock().unwrap().len(), 1);
+        drop(pool.take(10));
+        assert_eq!(pool.small.lock().unwrap().len(), 1);
+        assert_eq!(pool.parts.lock().unwrap().len(), 0);
     }
 }

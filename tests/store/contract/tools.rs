@@ -31,10 +31,7 @@ pub(crate) fn content(store: &dyn Store, path: &str) -> Vec<u8> {
 }
 
 pub(crate) fn put(store: &dyn Store, path: &str, bytes: &[u8]) -> Created {
-    let mut content = bytes;
-    store
-        .create(path, bytes.len() as u64, &mut content)
-        .unwrap()
+    store.create_from(path, bytes).unwrap()
 }
 
 pub(super) fn paths(objects: &[Object]) -> Vec<&str> {
