@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use dhfpack::archive;
+use dhfpack::digest::Sha256;
 use dhfpack::monitor::Silent;
 use dhfpack::publish::{
     self, Confirmation, Destinations, InStore, Order, Outcome, PublishError, ReadBack, RegisterAt,

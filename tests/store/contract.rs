@@ -10,6 +10,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
 
+use dhfpack::digest::Sha256;
 use dhfpack::error::Cancelled;
 use dhfpack::monitor::{Monitor, Recording, Silent};
 use dhfpack::store::{

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::sync::Mutex;
 
+use dhfpack::digest::Sha256;
 use dhfpack::monitor::Silent;
 use dhfpack::store::{self, Access, Created, Store, StoreError, Swapped};
 
@@ -181,7 +182,7 @@ fn a_server_that_stays_busy_is_given_up_after_five_attempts() {
     }
 }
 
-/// Eight transfers at once, each of more than they may hold together.
+/// All transfers at once, each of more than they may hold together.
 #[cfg(target_os = "linux")]
 #[test]
 fn transfers_hold_little_however_much_they_carry() {
@@ -259,7 +260,7 @@ fn large(store: &dyn Store) {
 }
 
 fn memory(store: &dyn Store) {
-    const SIZE: u64 = 48 << 20;
+    const SIZE: u64 = 12 << 20;
     let (sha256, _) = Sha256::of_reader(&mut io::repeat(7).take(SIZE)).unwrap();
     std::thread::scope(|scope| {
         for name in 0..store.promises().transfers {

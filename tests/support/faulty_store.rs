@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
+use dhfpack::digest::Sha256;
 use dhfpack::monitor::Silent;
 use dhfpack::store::{
     self, Access, Address, Children, Created, Document, Edition, Object, Promises, Store,
