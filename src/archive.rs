@@ -45,6 +45,11 @@ pub trait Tree: Send + Sync {
     /// The reader fails, rather than yield more or less than [`Entry::size`] bytes, where the
     /// entry is compressed or cut off. Fails with [`ArchiveError::NotAFile`] for other entries.
     fn open<'a>(&'a self, entry: &Entry) -> Result<Box<dyn Read + Send + 'a>, ArchiveError>;
+
+    /// How many files are best read at once, where reading is mostly waiting.
+    fn transfers(&self) -> usize {
+        1
+    }
 }
 
 /// One thing in a tree.

@@ -58,6 +58,10 @@ impl<'m, S: Deref<Target = dyn Store + 'm> + Send + Sync> Tree for StoreTree<'m,
         }
         Ok(self.store.read(&entry.path)?)
     }
+
+    fn transfers(&self) -> usize {
+        self.store.promises().transfers
+    }
 }
 
 /// The archive in a folder of `store`, of which `objects` were listed.

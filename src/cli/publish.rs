@@ -89,7 +89,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let policy = args.trust.policy()?;
     let store = args.target.open(monitor)?;
     let tree = stores::archive(&args.archive, monitor)?;
-    let source = Source::verify(&*tree, args.copying.jobs.count(), monitor)?;
+    let source = Source::verify(&*tree, args.copying.jobs.for_tree(&*tree), monitor)?;
     let signer = args.signer.read()?;
     let signer = signer.map(|files| files.load()).transpose()?;
     let (manifest, config) = (source.manifest(), source.config()?.config);

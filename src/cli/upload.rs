@@ -36,7 +36,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let store = args.target.open(monitor)?;
     let tree = stores::archive(&args.archive, monitor)?;
-    let source = Source::verify(&*tree, args.copying.jobs.count(), monitor)?;
+    let source = Source::verify(&*tree, args.copying.jobs.for_tree(&*tree), monitor)?;
     // Whether it is released is for `publish` to say.
     let policy = Policy {
         trust: Trust::default(),

@@ -77,7 +77,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let policy = args.trust.policy()?;
     let tree = stores::archive(&args.archive, monitor)?;
-    let mut verdict = verify::verify(&*tree, &policy, args.jobs.count(), monitor)?;
+    let mut verdict = verify::verify(&*tree, &policy, args.jobs.for_tree(&*tree), monitor)?;
     args.receipt
         .check(&args.archive, &*tree, &mut verdict, monitor)?;
     let proofs = if args.restore {

@@ -98,7 +98,7 @@ fn registration(
 ) -> Result<(Registration, Option<GitFileConfig>), CliError> {
     let policy = args.trust.policy()?;
     let tree = stores::archive(archive, monitor)?;
-    let verdict = verify::verify(&*tree, &policy, args.jobs.count(), monitor)?;
+    let verdict = verify::verify(&*tree, &policy, args.jobs.for_tree(&*tree), monitor)?;
     let damage = verdict.findings().iter();
     let damage = damage.filter(|finding| finding.code.class() == Class::Integrity);
     let (Some(manifest), Some(digest), false) = (
