@@ -1,18 +1,20 @@
 #!/bin/bash
 # dhfpack beside stock tools, on the same made input, in one run. Prints ratios: below 1, dhfpack
 # is faster. Run: benches/versus.sh [verify] [build] [memory] [documents] [git] [image] [registry]
-# [store]
+# [store] [objects]
 # (default: all)
 #
-# Needs about 20 GiB in BENCH_DIR (default target/bench), a Docker Engine, openssl, hyperfine and
-# GNU time; installs the last two with apt-get if it may; skopeo for the parts `image` and `registry`, docker-registry for the latter; for `store`, rclone, aws
-# (awscli) and the s3s-fs that tests/run.sh installs. RUNS sets the number of timed runs, COMMITS and HISTORY_MIB the size of the made history (200000 and 5120 for the largest).
+# Needs about 30 GiB in BENCH_DIR (default target/bench), a Docker Engine, openssl, hyperfine and
+# GNU time; installs the last two with apt-get if it may; skopeo for the parts `image` and
+# `registry`, docker-registry for the latter; for `store` and `objects` the s3s-fs that
+# tests/run.sh installs, and for the former rclone and aws (awscli). RUNS sets the number of timed
+# runs, COMMITS and HISTORY_MIB the size of the made history (200000 and 5120 for the largest).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 runs=${RUNS:-3}
 dir=$(mkdir -p "${BENCH_DIR:-target/bench}" && cd "${BENCH_DIR:-target/bench}" && pwd)
-parts=${*:-verify build memory documents git image registry store}
+parts=${*:-verify build memory documents git image registry store objects}
 dhfpack=$PWD/target/release/dhfpack
 role="Engineering SME"
 
@@ -219,15 +221,18 @@ bench_memory() {
     docker image rm -f bench-4g:1.0.0 >/dev/null
 }
 
+documents() { # COUNT
+    [ ! -d "$dir/docs-$1.product" ] || return 0
+    product "$dir/docs-$1.product" ""
+    mkdir -p "$dir/docs-$1.product.data"
+    small_files "$dir/docs-$1.product.data/small" "$1"
+}
+
 bench_documents() {
     say "documents: time per file"
     local per_file=()
     for count in 1000 100000; do
-        if [ ! -d "$dir/docs-$count.product" ]; then
-            product "$dir/docs-$count.product" ""
-            mkdir -p "$dir/docs-$count.product.data"
-            small_files "$dir/docs-$count.product.data/small" "$count"
-        fi
+        documents "$count"
         # Into a new folder each time: ext4 is slow to hand out inodes that were just freed.
         local began
         began=$(date +%s.%N)
@@ -408,9 +413,55 @@ beside() {
     echo "$1: dhfpack ${ours}s, $3 ${theirs}s: ratio $(ratio "$ours" "$theirs") (goal 0.8)"
 }
 
+# A server of S3 on loopback, for the rest of this program's part.
+start_s3() {
+    mkdir -p "$dir/s3"
+    # rclone takes no bundle of certificates from Amazon's variable.
+    unset AWS_CA_BUNDLE
+    export AWS_ACCESS_KEY_ID=bench AWS_SECRET_ACCESS_KEY=benchbench AWS_REGION=us-east-1
+    target/tools/bin/s3s-fs --host 127.0.0.1 --port "${S3_PORT:-5918}" --access-key bench \
+        --secret-key benchbench "$dir/s3" >"$dir/s3.log" 2>&1 &
+    # shellcheck disable=SC2064 # this process, whatever the name stands for later
+    trap "kill $!" EXIT
+    sleep 1
+    endpoint=http://127.0.0.1:${S3_PORT:-5918}
+}
+
+stop_s3() {
+    kill %%
+    trap - EXIT
+    rm -rf "$dir/s3"
+}
+
+bench_objects() {
+    local runs=1 port=${S3_PORT:-5918} listed=() verified=() count at
+    say "objects: an archive in a store listed, and verified"
+    export AWS_ACCESS_KEY_ID=bench AWS_SECRET_ACCESS_KEY=benchbench AWS_REGION=us-east-1
+    for count in 10000 100000; do
+        documents "$count"
+        mkdir -p "$dir/objects/$count"
+        sh -c "$(build_command "$dir/docs-$count.product" "$dir/objects/$count")" >/dev/null
+        python3 benches/objects.py "$port" "$dir/objects/$count" &
+        # shellcheck disable=SC2064 # this process, whatever the name stands for later
+        trap "kill $!" EXIT
+        sleep 3
+        at="s3://bench/bench-1.0.0?endpoint=http://127.0.0.1:$port"
+        # It ends with an error: nothing was published here.
+        listed+=("$(wall "$dhfpack --quiet status '$at' || true")")
+        verified+=("$(wall "$(verify_command "'$at'")")")
+        echo "$count objects: listed in ${listed[-1]}s, verified in ${verified[-1]}s"
+        measure_memory "verify" "$(verify_command "'$at'")"
+        kill %%
+        trap - EXIT
+        sleep 1
+    done
+    ten() { python3 -c "print(10 * $1)"; }
+    echo "100,000 against ten times 10,000: listed $(ratio "${listed[1]}" "$(ten "${listed[0]}")"), verified $(ratio "${verified[1]}" "$(ten "${verified[0]}")") (goal 1.00)"
+    rm -rf "$dir/objects"
+}
+
 bench_store() {
-    local server=target/tools/bin/s3s-fs port=${S3_PORT:-5918}
-    for program in rclone aws "$server"; do
+    for program in rclone aws target/tools/bin/s3s-fs; do
         command -v "$program" >/dev/null || { echo "skipped: no $program"; return; }
     done
     say "store: archive of 1 GiB in 3,000 files, S3 on loopback"
@@ -429,16 +480,8 @@ PY
         product "$repository" ""
         eval "$(build_command "$repository" "$dir/store")" >/dev/null
     fi
-    mkdir -p "$dir/s3"
-    # rclone takes no bundle of certificates from Amazon's variable.
-    unset AWS_CA_BUNDLE
-    export AWS_ACCESS_KEY_ID=bench AWS_SECRET_ACCESS_KEY=benchbench AWS_REGION=us-east-1
-    "$server" --host 127.0.0.1 --port "$port" --access-key bench --secret-key benchbench "$dir/s3" >"$dir/s3.log" 2>&1 &
-    local process=$!
-    # shellcheck disable=SC2064 # this process, whatever the name stands for later
-    trap "kill $process" EXIT
-    sleep 1
-    local endpoint=http://127.0.0.1:$port
+    local endpoint
+    start_s3
     local to="s3://bench/line?endpoint=$endpoint" at="s3://bench/line/bench-1.0.0?endpoint=$endpoint"
     local rclone="rclone --config /dev/null --s3-provider Other --s3-env-auth --s3-region us-east-1 --s3-endpoint $endpoint"
     local aws="aws --endpoint-url $endpoint s3 cp --recursive --quiet"
@@ -455,9 +498,8 @@ PY
     beside download "$ours" "aws s3 cp" "$aws s3://bench/line/bench-1.0.0 $dir/fetched/copy" "$clean"
     eval "$clean"
     measure_memory "fetch" "$ours"
-    kill "$process"
-    trap - EXIT
-    rm -rf "$dir/s3" "$dir/fetched" "$dir/aside"
+    stop_s3
+    rm -rf "$dir/fetched" "$dir/aside"
 }
 
 say "machine"
