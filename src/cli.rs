@@ -13,6 +13,7 @@ mod build;
 mod completions;
 mod dhf;
 mod dropbox;
+mod environment;
 mod error;
 mod escape;
 mod fetch;

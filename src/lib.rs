@@ -43,6 +43,8 @@ pub mod service_manual;
 pub mod templates;
 // ── base ──
 #[cfg(feature = "native")]
+mod attempts;
+#[cfg(feature = "native")]
 mod background;
 pub mod digest;
 pub mod error;

@@ -16,7 +16,6 @@ use crate::digest::Sha256;
 use crate::monitor::Monitor;
 
 mod address;
-mod attempts;
 mod dropbox;
 mod error;
 mod http;

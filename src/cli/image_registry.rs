@@ -1,7 +1,5 @@
-//! How image registries are reached, from the environment alone: never a password as an option, which
-//! process lists and shell histories show.
+//! How image registries are reached, from the environment alone.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use dhfpack::platform;
@@ -9,13 +7,11 @@ use dhfpack::source::image::registry::{Access, Login, Secret};
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::cli::environment::{VariableError, secret, text, variable};
 use crate::cli::error::{CliError, Kind};
-use crate::cli::signer::first_line;
-use crate::cli::small_file::{self, SmallFileError};
 
 const USERNAME: &str = "DHFPACK_REGISTRY_USERNAME";
 const PASSWORD: &str = "DHFPACK_REGISTRY_PASSWORD";
-const PASSWORD_FILE: &str = "DHFPACK_REGISTRY_PASSWORD_FILE";
 const AUTHORITIES: &str = "DHFPACK_CA_FILE";
 const DOCKER_CONFIG: &str = "DOCKER_CONFIG";
 
@@ -29,20 +25,16 @@ enum LoginError {
         given: &'static str,
         missing: &'static str,
     },
-    /// Bytes that are no text.
-    #[error("{name} holds no text in UTF-8")]
-    #[diagnostic(help("set it anew"))]
-    NotText { name: &'static str },
-    /// The password's file cannot be read.
+    /// A variable that cannot be used.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    File(#[from] SmallFileError),
+    Variable(#[from] VariableError),
 }
 
 impl From<LoginError> for CliError {
     fn from(error: LoginError) -> Self {
-        let kind = match error {
-            LoginError::File(_) => Kind::Failed,
+        let kind = match &error {
+            LoginError::Variable(error) => error.kind(),
             _ => Kind::Usage,
         };
         Self::new(kind, error)
@@ -62,16 +54,11 @@ pub(crate) fn access() -> Result<Access, CliError> {
 }
 
 fn login() -> Result<Option<Login>, LoginError> {
-    let password = match variable(PASSWORD_FILE) {
-        Some(path) => Some(first_line(small_file::read(path.as_ref())?)),
-        None => variable(PASSWORD).map(OsString::into_encoded_bytes),
-    };
-    let text = |name, bytes| String::from_utf8(bytes).map_err(|_| LoginError::NotText { name });
-    match (variable(USERNAME), password) {
+    match (text(USERNAME)?, secret(PASSWORD)?) {
         (None, None) => Ok(None),
         (Some(user), Some(password)) => Ok(Some(Login::Password {
-            user: text(USERNAME, user.into_encoded_bytes())?,
-            password: Secret::new(text(PASSWORD, password)?),
+            user,
+            password: Secret::new(password),
         })),
         (Some(_), None) => Err(LoginError::OneOfTwo {
             given: USERNAME,
@@ -82,9 +69,4 @@ fn login() -> Result<Option<Login>, LoginError> {
             missing: USERNAME,
         }),
     }
-}
-
-/// A variable that is set to something; CI systems set empty ones.
-pub(crate) fn variable(name: &str) -> Option<OsString> {
-    std::env::var_os(name).filter(|value| !value.is_empty())
 }

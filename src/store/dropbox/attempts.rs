@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use crate::attempts::{self, jitter, sleep};
 use crate::error::Cancelled;
 use crate::monitor::Monitor;
 use crate::store::StoreError;
-use crate::store::attempts::{self, jitter};
 
 /// How long the first pause is at least; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -13,8 +13,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const MOST_DOUBLINGS: u32 = 6;
 /// How long a busy service is waited for, all in all.
 const DEADLINE: Duration = Duration::from_mins(5);
-/// How often a pause looks whether it should stop.
-const TICK: Duration = Duration::from_millis(50);
 
 /// Why a request failed.
 pub(super) enum Failure {
@@ -94,20 +92,6 @@ impl Attempts {
         self.waited += 1;
         let pause = asked.map_or(own, |asked| asked.max(own));
         (self.began.elapsed() + pause <= DEADLINE).then_some(pause)
-    }
-}
-
-fn sleep(pause: Duration, monitor: &dyn Monitor) -> Result<(), Cancelled> {
-    let until = Instant::now() + pause;
-    loop {
-        if monitor.is_cancelled() {
-            return Err(Cancelled);
-        }
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(());
-        }
-        std::thread::sleep(left.min(TICK));
     }
 }
 

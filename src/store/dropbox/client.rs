@@ -15,8 +15,8 @@ use super::attempts::{Attempts, Failure};
 use super::explain::{self, unable};
 use super::login::{DropboxLogin, RENEW, Session, bearer};
 use super::transport::{Broken, Transport};
+use crate::attempts::retry_after;
 use crate::monitor::Monitor;
-use crate::store::attempts::retry_after;
 use crate::store::{Access, Remote, StoreError};
 
 const API: &str = "https://api.dropboxapi.com/";

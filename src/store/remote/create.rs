@@ -16,10 +16,10 @@ use super::download::Download;
 use super::service::Proof;
 use super::trace::Trouble;
 use super::{Operation, RemoteStore};
+use crate::attempts::Attempts;
 use crate::digest::Sha256;
 use crate::error::{Cancelled, IoError};
 use crate::monitor::Silent;
-use crate::store::attempts::Attempts;
 use crate::store::{Created, Object, Store, StoreError};
 
 /// How long is waited for parts to be thrown away after a failure.

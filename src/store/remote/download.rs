@@ -10,9 +10,9 @@ use opendal::{Buffer, BufferStream, ErrorKind, Metadata};
 
 use super::service::Mark;
 use super::{Operation, RemoteStore};
+use crate::attempts::Attempts;
 use crate::digest::BUFFER;
 use crate::store::StoreError;
-use crate::store::attempts::Attempts;
 
 /// How much has to arrive for a transfer to count as making headway, in bytes.
 const HEADWAY: u64 = 16 << 20;

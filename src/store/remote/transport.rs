@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::rustls;
 
 use super::trace::{Refusal, Trace, Trouble, plain};
-use crate::store::attempts::{Attempts, retry_after};
+use crate::attempts::{Attempts, retry_after};
 use crate::store::http::{Clients, Paced, Pulse, SILENCE, is_local, is_of_machine};
 
 /// How long a machine's own service may take to give it its role, if there is one.

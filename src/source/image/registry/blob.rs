@@ -166,7 +166,7 @@ impl Transfer<'_> {
     fn receive(&self, sink: &mut Sink<'_>) -> Result<(), Stop> {
         let url = self.url()?;
         let name = format!("sha256:{}", self.job.digest);
-        let mut attempts = Attempts::default();
+        let mut attempts = Attempts::new();
         while sink.received() < self.job.size || attempts.is_first() {
             let from = sink.received();
             let failure = match self.client.get(&url, &name, &[], from, self.monitor) {

@@ -1,12 +1,10 @@
 //! A registry's answers to requests for one repository.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use reqwest::header::{
-    CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Response, Url};
 use serde::Deserialize;
 
@@ -15,6 +13,7 @@ use super::challenge::{self, Challenge};
 use super::token::{TokenServer, basic, login_error};
 use super::transport::{Answer, Ask, Transport, shown};
 use super::{Access, Login, Reference, RegistryError, docker_config};
+use crate::attempts::retry_after;
 use crate::monitor::Monitor;
 use crate::source::image::ImageError;
 
@@ -88,7 +87,7 @@ impl<'m> Client<'m> {
         limit: u64,
     ) -> Result<Small, ImageError> {
         let url = self.url(kind, name)?;
-        let mut attempts = Attempts::default();
+        let mut attempts = Attempts::new();
         loop {
             match self.try_small(&url, name, accept, limit) {
                 Ok(small) => return Ok(small),
@@ -214,9 +213,7 @@ impl<'m> Client<'m> {
     fn refusal(&self, url: &Url, name: &str, answer: Answer, monitor: &dyn Monitor) -> Failure {
         let mut response = answer.response;
         let status = response.status().as_u16();
-        let pause = response.headers().get(RETRY_AFTER);
-        let pause = pause.and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        let pause = pause.map(Duration::from_secs);
+        let pause = retry_after(response.headers(), SystemTime::now());
         let body = self
             .transport
             .body(url, &mut response, LONGEST_REFUSAL, monitor);
@@ -297,7 +294,7 @@ fn base(
         };
         transport.get(&ask, monitor)
     };
-    let mut attempts = Attempts::default();
+    let mut attempts = Attempts::new();
     loop {
         let failure = match ask(&secure) {
             Ok(_) => return Ok(secure),

@@ -1,10 +1,14 @@
 //! Trying again what may go well the next time: a few times, ever more slowly, and not for ever.
 
 use std::hash::{BuildHasher, RandomState};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::fmt::rfc2822;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
+
+use crate::error::Cancelled;
+use crate::monitor::Monitor;
 
 /// How often something is tried.
 const MOST: u32 = 5;
@@ -14,16 +18,18 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// How long after the first failure no new attempt begins.
 const DEADLINE: Duration = Duration::from_mins(10);
+/// How often a pause looks whether it should stop.
+const TICK: Duration = Duration::from_millis(50);
 
 /// Counts the attempts at one thing.
-pub(super) struct Attempts {
+pub(crate) struct Attempts {
     failed: u32,
     first_failure: Option<Instant>,
     most: u32,
 }
 
 impl Attempts {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             failed: 0,
             first_failure: None,
@@ -32,7 +38,7 @@ impl Attempts {
     }
 
     /// For what is not there at all more often than it fails.
-    pub(super) const fn once() -> Self {
+    pub(crate) const fn once() -> Self {
         Self {
             failed: 0,
             first_failure: None,
@@ -41,14 +47,14 @@ impl Attempts {
     }
 
     /// Forgets past failures: something worked since.
-    pub(super) const fn reset(&mut self) {
+    pub(crate) const fn reset(&mut self) {
         self.failed = 0;
         self.first_failure = None;
     }
 
     /// After a failure: how long to pause before the next attempt, or none if there is no next.
     /// `asked` is what the service asks for.
-    pub(super) fn pause(&mut self, asked: Option<Duration>) -> Option<Duration> {
+    pub(crate) fn pause(&mut self, asked: Option<Duration>) -> Option<Duration> {
         let first = *self.first_failure.get_or_insert_with(Instant::now);
         self.failed += 1;
         if self.failed >= self.most {
@@ -62,13 +68,13 @@ impl Attempts {
 
 /// Between the whole pause and half as much again, so that many who failed together do not all
 /// come back together.
-pub(super) fn jitter(pause: Duration) -> Duration {
+pub(crate) fn jitter(pause: Duration) -> Duration {
     let random = RandomState::new().hash_one(0) % 512;
     pause + pause.mul_f64(f64::from(u16::try_from(random).unwrap_or(0)) / 1024.0)
 }
 
 /// How long the service asks to wait, in seconds or until a date.
-pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
@@ -77,6 +83,21 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     let until = SystemTime::from(until);
     // A date that has passed asks for no pause at all.
     Some(until.duration_since(now).unwrap_or_default())
+}
+
+/// Pauses, unless it is asked to stop.
+pub(crate) fn sleep(pause: Duration, monitor: &dyn Monitor) -> Result<(), Cancelled> {
+    let until = Instant::now() + pause;
+    loop {
+        if monitor.is_cancelled() {
+            return Err(Cancelled);
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        thread::sleep(left.min(TICK));
+    }
 }
 
 #[cfg(test)]
