@@ -1,5 +1,7 @@
 //! Publishing in one run: again, interrupted, signed later, on another machine, by two at once.
 
+mod dropbox;
+mod in_git;
 mod interrupted;
 mod killed;
 mod once;
@@ -7,6 +9,7 @@ mod outputs;
 mod proof;
 mod receipts;
 mod remote;
+mod secrets;
 mod shop;
 mod status;
 mod together;

@@ -15,7 +15,7 @@ use super::shop::{Files, Places, difference, succeed};
 const SEED: &str = "DHFPACK_TEST_SEED";
 
 /// The steps that write, in order.
-const STEPS: [Step; 5] = [
+pub(super) const STEPS: [Step; 5] = [
     Step::Files,
     Step::Dhf,
     Step::ServiceManual,

@@ -51,11 +51,17 @@ impl Shop {
 
     /// The same, with more tables in its configuration.
     pub(super) fn pending_with(more: &str) -> Self {
+        Self::pending_in(more, "", "")
+    }
+
+    /// The same, with more lines about the registry and the service manual, too.
+    pub(super) fn pending_in(more: &str, registry: &str, manual: &str) -> Self {
         let small = Small::new("");
         let dhf = small.path("dhf");
         let rest = format!(
-            "{more}[storage]\ndhf = \"{}/{{version}}\"\n\n[registry]\nquantity_installed = 3\n\n\
-             [service_manual]\nrecord = \"entry.toml\"\n\n\
+            "{more}[storage]\ndhf = \"{}/{{version}}\"\n\n\
+             [registry]\nquantity_installed = 3\n{registry}\n\
+             [service_manual]\nrecord = \"entry.toml\"\n{manual}\n\
              [[slot]]\nid = \"design-outputs.user-manual\"\nfiles = [\"manual.md\"]\n",
             dhf.display()
         );

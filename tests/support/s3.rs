@@ -196,6 +196,21 @@ impl Server {
         self.folder.path().join(BUCKET)
     }
 
+    /// Every object in the bucket of a server that wants no login, with the header of its answer.
+    pub(crate) fn objects(&self) -> Vec<(String, Vec<u8>)> {
+        let listed = self.ask("GET", &format!("/{BUCKET}?list-type=2"), "", b"");
+        assert!(!listed.contains("<IsTruncated>true"), "{listed}");
+        let keys = listed.split("<Key>").skip(1);
+        let keys = keys.map(|rest| rest.split_once("</Key>").unwrap().0);
+        keys.map(|key| {
+            let path = key.replace(' ', "%20");
+            let answer = self.ask("GET", &format!("/{BUCKET}/{path}"), "", b"");
+            assert!(answer.contains(" 200 "), "{key}: {answer}");
+            (key.to_owned(), answer.into_bytes())
+        })
+        .collect()
+    }
+
     /// Asks a server that wants no login; returns the whole answer.
     pub(crate) fn ask(&self, method: &str, path: &str, fields: &str, body: &[u8]) -> String {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
