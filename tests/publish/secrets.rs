@@ -7,10 +7,11 @@ use std::process::Command;
 
 use walkdir::WalkDir;
 
-use super::shop::{NAME, ROLE, Shop};
+use super::shop::{NAME, ROLE, Shop, fails};
 use crate::support::dropbox::{self, Dropbox};
 use crate::support::release::{dhfpack, told};
 use crate::support::s3::{Kind, SECRET, Server};
+use crate::support::stand_in::{Reply, StandIn};
 
 const SESSION: &str = "c2Vzc2lvbi10b2tlbi1vZi1hLXRlc3Q=";
 
@@ -211,6 +212,31 @@ fn no_secret_is_written_to_a_server() {
         };
         story.hides(told, files);
     }
+}
+
+#[test]
+fn a_session_token_that_a_server_repeats_is_not_shown() {
+    // As Amazon does.
+    let server = StandIn::start(|request| {
+        let token = &request.fields["x-amz-security-token"];
+        let text = format!(
+            "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message>\
+             <Token-0>{token}</Token-0></Error>"
+        );
+        Reply {
+            body: text.into_bytes(),
+            ..Reply::status(400)
+        }
+    });
+    let url = format!("s3://releases/a?endpoint=http://{}", server.name(""));
+    let mut command = dhfpack();
+    command.args(["list", &url]).envs(aws(SECRET, SESSION));
+    let told = fails(
+        &mut command,
+        1,
+        &["ExpiredToken, The provided token has expired."],
+    );
+    assert!(!told.contains(SESSION) && !told.contains(SECRET));
 }
 
 #[test]
