@@ -303,3 +303,39 @@ fn a_revision_says_what_it_supersedes_and_why() {
     let page = fs::read_to_string(archive.join("index.html")).unwrap();
     tells(&page, &[&expected]);
 }
+
+#[test]
+fn an_addendum_beside_a_register_needs_a_row_of_its_own() {
+    let amendable = Amendable::new();
+    let small = &amendable.small;
+    let store = small.output();
+    let registry = |arguments: &[&str]| {
+        let mut command = dhfpack();
+        command.arg("registry").args(arguments);
+        command.current_dir(&store);
+        command.env("DHFPACK_KEY", small.path("key.pem"));
+        command.env("DHFPACK_CERTIFICATE", small.path("cert.pem"));
+        command.output().unwrap()
+    };
+    let verify = || {
+        let certificate = small.path("cert.pem");
+        let trust = ["--trust", certificate.to_str().unwrap()];
+        registry(&[&["verify", ".", "--archives"], &trust[..]].concat())
+    };
+    assert!(
+        registry(&["add", "small-1.0.0", "--to", "."])
+            .status
+            .success()
+    );
+    assert_eq!(verify().status.code(), Some(0), "{}", told(&verify()));
+    let addendum = amendable.addendum();
+    let name = addendum.file_name().unwrap().to_str().unwrap();
+    let found = verify();
+    assert_eq!(found.status.code(), Some(3), "{}", told(&found));
+    tells(
+        &told(&found),
+        &["registry-archive-unregistered", name, &digest_of(&addendum)],
+    );
+    assert!(registry(&["add", name, "--to", "."]).status.success());
+    assert_eq!(verify().status.code(), Some(0), "{}", told(&verify()));
+}

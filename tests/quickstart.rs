@@ -70,13 +70,16 @@ fn check_printed(printed: &str) {
         "\n    manifest.json\n",
         "\nstatus    released\n",
         "\nverdict   passed\n",
+        "\n  manual     done: ",
+        "\n  receipt    done: ",
+        "\nregister  Infusion Monitor 2.4.0 released in line 2\n",
     ] {
         assert!(printed.contains(part), "{part:?} is not in {printed}");
     }
 }
 
 fn check_commands(outputs: &[Output]) {
-    let [show, verify, rebuild] = outputs else {
+    let [show, verify, rebuild, status, register] = outputs else {
         panic!("{} commands were printed", outputs.len());
     };
     assert!(told(show).contains("Infusion Monitor"), "{}", told(show));
@@ -86,6 +89,16 @@ fn check_commands(outputs: &[Output]) {
         told(verify)
     );
     assert!(told(rebuild).contains("identical"), "{}", told(rebuild));
+    assert!(
+        told(status).contains("status    released"),
+        "{}",
+        told(status)
+    );
+    assert!(
+        told(register).contains("verdict   passed"),
+        "{}",
+        told(register)
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The whole life of a release, on a sample product: build, sign in three roles, verify, publish.
+//! The whole life of a release, on a sample product: build, sign in three roles, verify, publish,
+//! register.
 //!
 //! `cargo run --release --example quickstart` works in `target/quickstart`; a folder given as
 //! argument takes its place. Every step is one call of the library, as the commands make it.
@@ -15,14 +16,15 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use dhfpack::archive::{self, Form};
+use dhfpack::archive::{self, Form, Tree};
 use dhfpack::assemble::{self, Built, ConfigSource, Locations, Request};
 use dhfpack::authorise::authorise;
 use dhfpack::config::Meaning;
 use dhfpack::error::IoContext;
 use dhfpack::layout::RELEASE_BUILDER;
 use dhfpack::monitor::Silent;
-use dhfpack::publish::{self, Confirmation, Destinations, Order, ReadBack, Source};
+use dhfpack::publish::registry::{self, Registration};
+use dhfpack::publish::{self, Confirmation, Destinations, InStore, Order, ReadBack, Source};
 use dhfpack::seal::Signing;
 use dhfpack::sign::{self, Signer, Trust};
 use dhfpack::store::{self, Access, Address};
@@ -93,26 +95,58 @@ fn run(folder: &Path, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
     let verdict = verify::verify(&*tree, &policy, jobs(), &Silent)?;
     require_pass(&verdict)?;
 
-    // Publish: a copy in a store, read back, with a receipt beside it.
-    let store = store::open(&Address::Folder(place.store()), &Access::default(), &Silent)?;
-    let order = Order {
-        store: &*store,
-        policy: &policy,
-        read_back: ReadBack::default(),
-        confirmation: Confirmation::Missing,
-        others: Some(Destinations::default()),
-    };
-    let source = Source::verify(&*tree, jobs(), &Silent)?;
-    let published = publish::publish(&source, order, &Silent)?;
-    writeln!(out, "published {}", published.location)?;
-    writeln!(out, "receipt   {}", published.receipt.path)?;
+    // Publish: a copy in a store, with its entry in the service manual, and a row in the register.
+    let published = publish(&place, &*tree, &policy, out)?;
 
     print::tree(out, &built.path)?;
     print::verdict(out, &verdict)?;
-    print::commands(out, &place, &built.path)
+    print::commands(out, &place, &built.path, &published)
 }
 
-/// Makes a key and a certificate, keeps them for later commands, and loads them.
+/// Publishes into a folder, registers the release there, and shows what became of each step.
+fn publish(
+    place: &Place,
+    tree: &dyn Tree,
+    policy: &Policy,
+    out: &mut dyn Write,
+) -> Result<PathBuf, Box<dyn Error>> {
+    let store = store::open(&Address::Folder(place.store()), &Access::default(), &Silent)?;
+    let manual = InStore {
+        store: &*store,
+        path: "service-manual.md",
+    };
+    let order = Order {
+        store: &*store,
+        policy,
+        read_back: ReadBack::default(),
+        confirmation: Confirmation::Missing,
+        others: Some(Destinations {
+            manual: Some(&manual),
+            ..Destinations::default()
+        }),
+    };
+    let source = Source::verify(tree, jobs(), &Silent)?;
+    let published = publish::publish(&source, order, &Silent)?;
+    writeln!(out, "published {}", published.location)?;
+    print::steps(out, &published.steps)?;
+
+    // The sample's dhfpack.toml asks for no row: this is `dhfpack registry add`.
+    let released_at = published.standing.released_at;
+    let (manifest, digest, config) = (source.manifest(), source.digest(), source.config()?);
+    let location = &manifest.name;
+    let row = Registration::of(manifest, digest, &config, released_at, location)?;
+    let recorded = registry::record(&*store, &row, &load_key(place, BUILDER.2)?, &Silent)?;
+    writeln!(
+        out,
+        "register  {} {} in line {}",
+        row.title(),
+        row.status().as_str(),
+        recorded.row
+    )?;
+    Ok(place.store().join(location))
+}
+
+/// Makes a key and a certificate, keeps them for later, and loads them.
 fn make_key(
     place: &Place,
     (name, role, file): (&str, &str, &str),
@@ -121,11 +155,14 @@ fn make_key(
     place::write_secret(&place.key(file), made.key_pem.as_bytes())?;
     let certificate = place.certificate(file);
     fs::write(&certificate, &made.certificate_pem).at("write", certificate)?;
-    Ok(Signer::load(
-        made.key_pem.as_bytes(),
-        made.certificate_pem.as_bytes(),
-        None,
-    )?)
+    load_key(place, file)
+}
+
+fn load_key(place: &Place, file: &str) -> Result<Signer, Box<dyn Error>> {
+    let (key, certificate) = (place.key(file), place.certificate(file));
+    let key = fs::read(&key).at("read", &key)?;
+    let certificate = fs::read(&certificate).at("read", &certificate)?;
+    Ok(Signer::load(&key, &certificate, None)?)
 }
 
 /// Builds the archive; the image comes from the engine, as the sample's `dhfpack.toml` says, or

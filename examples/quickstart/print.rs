@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
+use dhfpack::publish::Report;
 use dhfpack::verify::{Status, Verdict};
 
 use crate::place::Place;
@@ -28,6 +29,15 @@ fn below(out: &mut dyn Write, folder: &Path, depth: usize) -> io::Result<()> {
         if is_folder {
             below(out, &entry.path(), depth + 1)?;
         }
+    }
+    Ok(())
+}
+
+/// Prints what became of each step of publishing, as `dhfpack status` does later.
+pub(crate) fn steps(out: &mut dyn Write, steps: &[Report]) -> io::Result<()> {
+    for step in steps {
+        let (name, state) = (step.step.name(), step.state.name());
+        writeln!(out, "  {name:<10} {state}: {}", step.detail)?;
     }
     Ok(())
 }
@@ -72,22 +82,31 @@ pub(crate) fn commands(
     out: &mut dyn Write,
     place: &Place,
     archive: &Path,
+    published: &Path,
 ) -> Result<(), Box<dyn Error>> {
-    let archive = quoted(&archive.display().to_string());
+    let archive = quoted(&shown(archive));
+    let (published, store) = (quoted(&shown(published)), quoted(&shown(&place.store())));
     let trust: Vec<String> = APPROVERS
         .into_iter()
         .chain([BUILDER])
         .map(|(_, _, file)| format!("--trust {}", quoted(&shown(&place.certificate(file)))))
         .collect();
+    let trust = trust.join(" ");
+    let writer = quoted(&shown(&place.certificate(BUILDER.2)));
     let product = quoted(&shown(&place.product()));
     let image = quoted(&format!("install={}", place.image_source()));
     let run = "cargo run --release --";
     writeln!(out, "\nTry next:")?;
     writeln!(out, "  {run} show {archive}")?;
-    writeln!(out, "  {run} verify {archive} {}", trust.join(" "))?;
+    writeln!(out, "  {run} verify {archive} {trust}")?;
     writeln!(
         out,
         "  {run} rebuild {archive} --repo {product} --image {image}"
+    )?;
+    writeln!(out, "  {run} status {published} {trust}")?;
+    writeln!(
+        out,
+        "  {run} registry verify {store} --trust {writer} --archives"
     )?;
     Ok(())
 }

@@ -92,6 +92,14 @@ impl CliError {
         }
     }
 
+    /// This failure as the cause of another one, which says what it means.
+    pub(crate) fn beneath<E: Diagnostic + Send + Sync + 'static>(
+        self,
+        outer: impl FnOnce(Box<dyn Diagnostic + Send + Sync>) -> E,
+    ) -> Self {
+        Self::new(self.kind, outer(self.report.into()))
+    }
+
     /// This failure, unless a stop was asked for: then whatever failed did so because of it.
     pub(crate) fn unless_stopped(self, stop: &Stop) -> Self {
         if stop.is_requested() && self.kind != Kind::Internal {

@@ -81,6 +81,8 @@ codes! {
     ArchiveMissing = "registry-archive-missing", Integrity;
     /// The archive at the location is another than the row's.
     ArchiveDiffers = "registry-archive-differs", Integrity;
+    /// An archive lies beside the register, and no row names it.
+    ArchiveUnregistered = "registry-archive-unregistered", Integrity;
     /// The table in Markdown does not show what the register says.
     MarkdownDiffers = "registry-markdown-differs", Integrity;
     /// No trusted certificate leads to a writer's.

@@ -20,6 +20,7 @@ use dhfpack::store::{
 };
 use dhfpack::verify::Policy;
 
+use super::killed::killed_and_resumed;
 use super::shop::{Files, NAME, ROLE, Shop, succeed};
 use crate::support::release::{dhfpack, told};
 
@@ -230,40 +231,12 @@ fn a_run_that_dies_before_or_after_any_write_is_resumed_to_the_same_end() {
 #[test]
 fn a_run_killed_at_fifty_random_points_is_resumed_to_the_same_end() {
     let shop = Shop::with_everything();
-    let begun = Instant::now();
-    let clean = clean(&shop);
-    let whole = begun.elapsed();
-    let mut broken = 0;
-    for point in 0..50_u32 {
-        let mut run = shop
-            .publish(&shop.archive())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(random_part(whole));
-        run.kill().unwrap();
-        run.wait().unwrap();
-        let here = shop.content();
-        assert!(
-            here.iter()
-                .all(|(path, bytes)| clean.get(path) == Some(bytes))
-        );
-        broken += u32::from(!here.is_empty() && here.len() < clean.len());
-        if point % 10 == 0 {
-            is_whole_or_invisible(&shop, &clean);
-        }
-        succeed(&mut shop.publish(&shop.archive()));
-        assert!(shop.everything() == clean, "killed at point {point}");
-        shop.empty();
-    }
-    assert!(broken > 0, "no run was killed while it wrote");
-}
-
-/// A random part of a duration, from the standard library's random hasher.
-fn random_part(whole: Duration) -> Duration {
-    use std::hash::{BuildHasher, RandomState};
-    whole * u32::try_from(RandomState::new().hash_one(()) % 1000).unwrap() / 1000
+    killed_and_resumed(
+        50,
+        &shop.places(),
+        &|| shop.publish(&shop.archive()),
+        &|_, clean| is_whole_or_invisible(&shop, clean),
+    );
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Everything that publishing does, on S3 servers.
 
 use std::fs;
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::shop::{Files, NAME, ROLE, Shop, content, fails, step, succeed};
+use super::killed::killed_and_resumed;
+use super::shop::{Files, NAME, Places, ROLE, Shop, fails, step, succeed};
 use crate::support::release::{dhfpack, told};
 use crate::support::s3::{Kind, SECRET, Server};
 
@@ -162,54 +163,11 @@ fn a_run_killed_while_it_writes_to_a_server_is_resumed_to_the_same_end() {
         return;
     };
     let shop = Shop::with_everything();
-    let everything = || -> Files {
-        let mut files = content(&server.files());
-        let dhf = content(&shop.path("dhf"));
-        files.extend(
-            dhf.into_iter()
-                .map(|(path, bytes)| (format!("dhf:{path}"), bytes)),
-        );
-        files
+    let places = Places {
+        store: server.files(),
+        dhf: shop.path("dhf"),
     };
-    let empty = || {
-        fs::remove_dir_all(server.files()).unwrap();
-        fs::create_dir(server.files()).unwrap();
-        shop.empty();
-    };
-    let begun = Instant::now();
-    succeed(&mut publish(&shop, &server));
-    let whole = begun.elapsed();
-    let clean = everything();
-    let is_there = |path: &str| clean.contains_key(&format!("a/{path}"));
-    assert!(is_there("registry.csv") && is_there("service-manual.md"));
-    empty();
-    for point in 1..=10_u32 {
-        let mut run = publish(&shop, &server);
-        let mut run = run
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(whole * point / 10);
-        run.kill().unwrap();
-        run.wait().unwrap();
-        // What was sent may still arrive.
-        std::thread::sleep(Duration::from_millis(200));
-        succeed(&mut publish(&shop, &server));
-        assert_eq!(
-            difference(&everything(), &clean),
-            [""; 0],
-            "killed at point {point}"
-        );
-        empty();
-    }
-}
-
-/// The paths of files that are not the same.
-fn difference(found: &Files, expected: &Files) -> Vec<String> {
-    let all: std::collections::BTreeSet<&String> = found.keys().chain(expected.keys()).collect();
-    let differs = all
-        .into_iter()
-        .filter(|path| found.get(*path) != expected.get(*path));
-    differs.cloned().collect()
+    // What was sent may still arrive.
+    let settle = |_: &Files, _: &Files| std::thread::sleep(Duration::from_millis(200));
+    killed_and_resumed(10, &places, &|| publish(&shop, &server), &settle);
 }

@@ -1,6 +1,6 @@
 //! A small release, the keys of those who sign it, and a store to publish to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -51,11 +51,17 @@ impl Shop {
 
     /// The same, with more tables in its configuration.
     pub(super) fn pending_with(more: &str) -> Self {
+        Self::pending_in(more, "", "")
+    }
+
+    /// The same, with more lines about the registry and the service manual, too.
+    pub(super) fn pending_in(more: &str, registry: &str, manual: &str) -> Self {
         let small = Small::new("");
         let dhf = small.path("dhf");
         let rest = format!(
-            "{more}[storage]\ndhf = \"{}/{{version}}\"\n\n[registry]\nquantity_installed = 3\n\n\
-             [service_manual]\nrecord = \"entry.toml\"\n\n\
+            "{more}[storage]\ndhf = \"{}/{{version}}\"\n\n\
+             [registry]\nquantity_installed = 3\n{registry}\n\
+             [service_manual]\nrecord = \"entry.toml\"\n{manual}\n\
              [[slot]]\nid = \"design-outputs.user-manual\"\nfiles = [\"manual.md\"]\n",
             dhf.display()
         );
@@ -168,26 +174,66 @@ impl Shop {
         content(&self.store())
     }
 
+    /// Where it publishes to.
+    pub(super) fn places(&self) -> Places {
+        Places {
+            store: self.store(),
+            dhf: self.path("dhf"),
+        }
+    }
+
     /// Everything in the store, and in the design history file.
     pub(super) fn everything(&self) -> Files {
-        let mut files = self.content();
-        let dhf = content(&self.path("dhf"));
-        files.extend(
-            dhf.into_iter()
-                .map(|(path, bytes)| (format!("dhf:{path}"), bytes)),
-        );
-        files
+        self.places().everything()
     }
 
     /// Empties the store and the design history file.
     pub(super) fn empty(&self) {
-        for folder in [self.store(), self.path("dhf")] {
+        self.places().empty();
+    }
+}
+
+/// The folders in which a store and a design history file keep what they hold.
+pub(super) struct Places {
+    pub(super) store: PathBuf,
+    pub(super) dhf: PathBuf,
+}
+
+impl Places {
+    /// Everything in both; what is in the design history file, by `dhf:` and its path.
+    pub(super) fn everything(&self) -> Files {
+        let mut files = content(&self.store);
+        let dhf = content(&self.dhf).into_iter();
+        files.extend(dhf.map(|(path, bytes)| (format!("dhf:{path}"), bytes)));
+        files
+    }
+
+    /// Where a file is that has this name among all.
+    pub(super) fn of(&self, path: &str) -> PathBuf {
+        match path.strip_prefix("dhf:") {
+            Some(path) => self.dhf.join(path),
+            None => self.store.join(path),
+        }
+    }
+
+    /// Empties both.
+    pub(super) fn empty(&self) {
+        for folder in [&self.store, &self.dhf] {
             if folder.exists() {
-                fs::remove_dir_all(&folder).unwrap();
-                fs::create_dir(&folder).unwrap();
+                fs::remove_dir_all(folder).unwrap();
+                fs::create_dir(folder).unwrap();
             }
         }
     }
+}
+
+/// The paths of files that are not the same.
+pub(super) fn difference(found: &Files, expected: &Files) -> Vec<String> {
+    let all: BTreeSet<&String> = found.keys().chain(expected.keys()).collect();
+    let differs = all
+        .into_iter()
+        .filter(|path| found.get(*path) != expected.get(*path));
+    differs.cloned().collect()
 }
 
 /// Every file below a folder but the store's own; none if there is no folder.

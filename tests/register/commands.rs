@@ -148,6 +148,55 @@ fn an_archive_that_is_missing_or_another_is_found() {
 }
 
 #[test]
+fn an_archive_beside_the_register_that_no_row_names_is_found() {
+    let stage = Stage::new();
+    stage.exits(0, &["add", NAME, "--to", "."]);
+    let verify = ["verify", ".", "--trust", "TRUST", "--archives"];
+    // What has no manifest is no archive.
+    fs::create_dir(stage.store().join("notes")).unwrap();
+    fs::write(stage.store().join("notes/index.html"), "x").unwrap();
+    stage.exits(0, &verify);
+    // The same archive by another name has a row.
+    let copy = stage.store().join("copy/Manifest/manifest.json");
+    fs::create_dir_all(copy.parent().unwrap()).unwrap();
+    fs::copy(stage.archive().join("Manifest/manifest.json"), &copy).unwrap();
+    stage.exits(0, &verify);
+
+    let text = fs::read(&copy).unwrap();
+    fs::write(&copy, [&text[..], b"\n"].concat()).unwrap();
+    let found = stage.exits(3, &verify);
+    assert!(
+        found.contains("registry-archive-unregistered: no row names the archive at"),
+        "{found}"
+    );
+    assert!(
+        found.contains("copy, manifest") && found.contains("registry add"),
+        "{found}"
+    );
+    stage.exits(0, &verify[..4]);
+    // One of the two shards looks into its folder.
+    let counts = ["1/2", "2/2"].map(|shard| {
+        let told = told(&stage.run(&[&verify[..], &["--shard", shard]].concat()));
+        told.matches("registry-archive-unregistered").count()
+    });
+    assert_eq!(counts.iter().sum::<usize>(), 1);
+}
+
+#[test]
+fn a_row_cut_off_at_the_end_shows_by_the_archive_that_it_named() {
+    let stage = Stage::new();
+    stage.exits(0, &["add", NAME, "--to", "."]);
+    let file = stage.store().join("registry.csv");
+    let text = fs::read_to_string(&file).unwrap();
+    let header = text.split_inclusive('\n').next().unwrap();
+    fs::write(&file, header).unwrap();
+    stage.exits(0, &["verify", ".", "--trust", "TRUST"]);
+    let found = stage.exits(3, &["verify", ".", "--trust", "TRUST", "--archives"]);
+    assert!(found.contains("registry-archive-unregistered"), "{found}");
+    assert!(found.contains(NAME), "{found}");
+}
+
+#[test]
 fn a_damaged_archive_a_missing_key_and_a_missing_register_are_refused() {
     let stage = Stage::new();
     stage.exits(1, &["verify", "."]);

@@ -1,7 +1,5 @@
 //! The register as a table in a git repository, changed beside others and never by force.
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::thread;
 
 use dhfpack::monitor::Silent;
@@ -13,54 +11,10 @@ use dhfpack::store::Swapped;
 use jiff::Timestamp;
 
 use super::workshop::{Office, released, version};
-use crate::support::git::{TestRepository, git};
+use crate::support::git::{GitServer, hook};
 
-/// A bare repository with the branch `main`, beside a clone that was pushed from.
-struct Server {
-    work: TestRepository,
-    bare: PathBuf,
-}
-
-impl Server {
-    fn with(files: &[(&str, &str)]) -> Self {
-        let work = TestRepository::new();
-        let bare = work.beside("bare.git");
-        git(
-            &work.path(),
-            [
-                "init",
-                "--quiet",
-                "--bare",
-                "--initial-branch=main",
-                bare.to_str().unwrap(),
-            ],
-        );
-        for (name, text) in files {
-            work.commit_file(name, text.as_bytes());
-        }
-        let server = Self { work, bare };
-        if !files.is_empty() {
-            server.push();
-        }
-        server
-    }
-
-    fn push(&self) {
-        self.work
-            .git(["push", "--quiet", self.bare.to_str().unwrap(), "main"]);
-    }
-
-    fn git(&self, arguments: &[&str]) -> String {
-        git(&self.bare, arguments)
-    }
-
-    fn location(&self) -> String {
-        format!("file://{}", self.bare.display())
-    }
-
-    fn file(&self, path: &str) -> GitFile {
-        open(&self.location(), "main", path).unwrap()
-    }
+fn file(server: &GitServer, path: &str) -> GitFile {
+    open(&server.location(), "main", path).unwrap()
 }
 
 fn open(location: &str, branch: &str, path: &str) -> Result<GitFile, GitError> {
@@ -74,10 +28,10 @@ const PAGE: &str =
 
 #[test]
 fn the_table_is_pushed_and_nothing_else_is_changed() {
-    let server = Server::with(&[("docs/registry.md", PAGE), ("other.txt", "other\n")]);
+    let server = GitServer::with(&[("docs/registry.md", PAGE), ("other.txt", "other\n")]);
     let before = server.git(&["rev-parse", "main"]);
     let office = Office::with(2);
-    let file = server.file("docs/registry.md");
+    let file = file(&server, "docs/registry.md");
     assert!(show_in_markdown(&*office.store(), &file, &Silent).unwrap());
     let table = render_table(&releases(&office.register()));
     let expected = insert_table(Some(PAGE), &table).unwrap();
@@ -109,8 +63,8 @@ fn the_table_is_pushed_and_nothing_else_is_changed() {
 fn the_same_change_makes_the_same_commit() {
     let commits: Vec<String> = (0..2)
         .map(|_| {
-            let server = Server::with(&[("registry.md", PAGE)]);
-            let file = server.file("registry.md");
+            let server = GitServer::with(&[("registry.md", PAGE)]);
+            let file = file(&server, "registry.md");
             let edition = file.load(1000).unwrap().unwrap().edition;
             assert_eq!(file.swap(b"new\n", Some(&edition)).unwrap(), Swapped::Done);
             server.git(&["rev-parse", "main"])
@@ -121,8 +75,8 @@ fn the_same_change_makes_the_same_commit() {
 
 #[test]
 fn a_branch_that_moved_on_is_not_overwritten() {
-    let server = Server::with(&[("registry.md", PAGE)]);
-    let file = server.file("registry.md");
+    let server = GitServer::with(&[("registry.md", PAGE)]);
+    let file = file(&server, "registry.md");
     let loaded = file.load(1000).unwrap().unwrap();
     server.work.commit_file("theirs.txt", b"theirs\n");
     server.push();
@@ -142,7 +96,7 @@ fn a_branch_that_moved_on_is_not_overwritten() {
 
 #[test]
 fn several_who_register_at_once_all_stand_in_the_table() {
-    let server = Server::with(&[("registry.md", PAGE)]);
+    let server = GitServer::with(&[("registry.md", PAGE)]);
     let office = Office::new();
     thread::scope(|scope| {
         for number in 0..6 {
@@ -150,7 +104,7 @@ fn several_who_register_at_once_all_stand_in_the_table() {
             scope.spawn(move || {
                 let release = version(&format!("1.{number}.0"));
                 office.add(&release, released()).unwrap();
-                let file = server.file("registry.md");
+                let file = file(&server, "registry.md");
                 show_in_markdown(&*office.store(), &file, &Silent).unwrap();
             });
         }
@@ -168,8 +122,8 @@ fn several_who_register_at_once_all_stand_in_the_table() {
 #[test]
 fn a_file_and_a_repository_that_are_not_there_yet_are_begun() {
     let office = Office::with(1);
-    for server in [Server::with(&[]), Server::with(&[("a.txt", "a\n")])] {
-        let file = server.file("deep/registry.md");
+    for server in [GitServer::with(&[]), GitServer::with(&[("a.txt", "a\n")])] {
+        let file = file(&server, "deep/registry.md");
         assert!(show_in_markdown(&*office.store(), &file, &Silent).unwrap());
         let shown = server.git(&["show", "main:deep/registry.md"]);
         assert!(shown.starts_with("# Products registry\n"), "{shown}");
@@ -181,13 +135,13 @@ fn a_file_and_a_repository_that_are_not_there_yet_are_begun() {
 #[test]
 fn what_cannot_be_changed_is_refused_with_the_reason() {
     let office = Office::with(1);
-    let server = Server::with(&[("registry.md", "no place for a table\n"), ("a/b.md", PAGE)]);
+    let server = GitServer::with(&[("registry.md", "no place for a table\n"), ("a/b.md", PAGE)]);
     let shown = |file: &GitFile| show_in_markdown(&*office.store(), file, &Silent);
-    let error = shown(&server.file("registry.md")).unwrap_err();
+    let error = shown(&file(&server, "registry.md")).unwrap_err();
     assert!(matches!(error, RegistryError::Markdown { .. }), "{error}");
     assert!(error.to_string().contains("registry.md on main of file://"));
     // A folder where the file should be.
-    assert!(shown(&server.file("a")).is_err());
+    assert!(shown(&file(&server, "a")).is_err());
     let other = open(&server.location(), "release", "registry.md").unwrap();
     let error = shown(&other).unwrap_err();
     let cause = std::error::Error::source(&error).map(ToString::to_string);
@@ -220,13 +174,7 @@ fn what_cannot_be_changed_is_refused_with_the_reason() {
 #[cfg(unix)]
 #[test]
 fn a_server_s_hook_may_refuse_and_no_hook_of_the_user_runs() {
-    use std::os::unix::fs::PermissionsExt;
-    let server = Server::with(&[("registry.md", PAGE)]);
-    let hook = |place: &Path, text: &str| {
-        fs::create_dir_all(place.parent().unwrap()).unwrap();
-        fs::write(place, text).unwrap();
-        fs::set_permissions(place, fs::Permissions::from_mode(0o755)).unwrap();
-    };
+    let server = GitServer::with(&[("registry.md", PAGE)]);
     let marker = server.work.beside("ran");
     let trap = format!("#!/bin/sh\ntouch '{}'\n", marker.display());
     hook(&server.work.path().join(".git/hooks/pre-push"), &trap);
@@ -235,12 +183,9 @@ fn a_server_s_hook_may_refuse_and_no_hook_of_the_user_runs() {
         &trap,
     );
     let tip = server.git(&["rev-parse", "main"]);
-    hook(
-        &server.bare.join("hooks/pre-receive"),
-        "#!/bin/sh\necho 'only on Mondays' >&2\nexit 1\n",
-    );
+    server.refuse("only on Mondays");
     let office = Office::with(1);
-    let file = server.file("registry.md");
+    let file = file(&server, "registry.md");
     let error = show_in_markdown(&*office.store(), &file, &Silent).unwrap_err();
     let cause = std::error::Error::source(&error).map(ToString::to_string);
     assert!(cause.unwrap().contains("only on Mondays"), "{error}");

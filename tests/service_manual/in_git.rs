@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::git::{TestRepository, git};
+use crate::support::git::GitServer;
 use crate::support::release::{NAME, dhfpack, released, told};
 use crate::support::small;
 
@@ -13,19 +13,15 @@ const FILE: &str = "docs/manual.md";
 
 #[test]
 fn an_entry_is_pushed_to_the_repository_once_and_nothing_goes_to_the_store() {
-    let work = TestRepository::new();
-    let bare = work.beside("bare.git");
-    let path = bare.to_str().unwrap();
-    work.git(["init", "--quiet", "--bare", "--initial-branch=main", path]);
     let own = "# Ours\n\n<!-- dhfpack: releases -->\n\n## Contact\n";
-    work.commit_file(FILE, own.as_bytes());
-    work.git(["push", "--quiet", path, "main"]);
-    let before = git(&bare, ["rev-parse", "main"]);
+    let server = GitServer::with(&[(FILE, own)]);
+    let location = server.location();
+    let before = server.git(&["rev-parse", "main"]);
 
     let here = TempDir::new().unwrap();
     let table = format!(
         "[service_manual]\nrecord = \"entry.toml\"\n\
-         git = {{ repository = \"file://{path}\", file = \"{FILE}\" }}\n"
+         git = {{ repository = \"{location}\", file = \"{FILE}\" }}\n"
     );
     let config = small::config("pump", "1.0.0", "v{version}", &table);
     fs::write(here.path().join("dhfpack.toml"), config).unwrap();
@@ -43,17 +39,17 @@ fn an_entry_is_pushed_to_the_repository_once_and_nothing_goes_to_the_store() {
     };
 
     let first = add();
-    let place = format!("{FILE} on main of file://{path}");
+    let place = format!("{FILE} on main of {location}");
     assert_eq!(first["manual"], place.as_str());
     assert_eq!(first["added"], true);
-    let manual = git(&bare, ["show", &format!("main:{FILE}")]);
+    let manual = server.git(&["show", &format!("main:{FILE}")]);
     small::tells(&manual, &["# Ours\n", NAME, "## Contact"]);
-    assert_eq!(git(&bare, ["rev-parse", "main^"]), before);
-    let subject = git(&bare, ["log", "-1", "--format=%s", "main"]);
+    assert_eq!(server.git(&["rev-parse", "main^"]), before);
+    let subject = server.git(&["log", "-1", "--format=%s", "main"]);
     assert_eq!(subject, format!("Add {NAME} to the service manual"));
 
-    let tip = git(&bare, ["rev-parse", "main"]);
+    let tip = server.git(&["rev-parse", "main"]);
     assert_eq!(add()["added"], false);
-    assert_eq!(git(&bare, ["rev-parse", "main"]), tip);
+    assert_eq!(server.git(&["rev-parse", "main"]), tip);
     assert_eq!(fs::read_dir(store.path()).unwrap().count(), 0);
 }

@@ -2,7 +2,8 @@
 
 `dropbox.py TOKEN REFRESH_TOKEN APP_KEY APP_SECRET` prints its port. `POST /control/faults` takes a
 list of `{"route", "kind", "times", ...}` that strike the next requests of a route; `GET
-/control/seen` tells what was asked.
+/control/seen` tells what was asked, `GET /control/files` what is kept, in hexadecimal digits, and `POST
+/control/empty` drops it.
 """
 
 import hashlib
@@ -54,10 +55,14 @@ class Account:
         self.lock = threading.RLock()
         self.tokens, self.expired = {token}, set()
         self.refresh, self.key, self.secret = refresh, key, secret
-        self.files, self.folders, self.revisions = {}, {}, {}
-        self.sessions, self.cursors, self.faults = {}, {}, []
-        self.numbers = 0
+        self.faults, self.numbers = [], 0
         self.seen, self.largest = [], 0
+        self.empty()
+
+    def empty(self):
+        with self.lock:
+            self.files, self.folders, self.revisions = {}, {}, {}
+            self.sessions, self.cursors = {}, {}
 
     def number(self):
         self.numbers += 1
@@ -142,6 +147,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/control/seen":
             account = self.account
             return self.answer(200, {"seen": account.seen, "largest": account.largest})
+        if self.path == "/control/files":
+            files = self.account.files.values()
+            return self.answer(200, {file["path"]: file["data"].hex() for file in files})
         self.answer(404, {})
 
     def do_POST(self):
@@ -149,6 +157,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/control/faults":
             faults = json.loads(self.rfile.read(size))
             self.account.faults = faults
+            return self.answer(200, {})
+        if self.path == "/control/empty":
+            self.account.empty()
             return self.answer(200, {})
         route = self.path.removeprefix("/2/")
         fault = self.account.fault(route)

@@ -1,5 +1,6 @@
 //! A stand-in for Dropbox, written from its published API.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -19,6 +20,12 @@ pub(crate) const TOKEN: &str = "sl.first-token";
 pub(crate) const REFRESH_TOKEN: &str = "refresh-token";
 pub(crate) const APP_KEY: &str = "app-key";
 pub(crate) const APP_SECRET: &str = "app-secret";
+/// The variables of a login that begins with a refresh token.
+pub(crate) const LOGIN: [(&str, &str); 3] = [
+    ("DHFPACK_DROPBOX_REFRESH_TOKEN", REFRESH_TOKEN),
+    ("DHFPACK_DROPBOX_APP_KEY", APP_KEY),
+    ("DHFPACK_DROPBOX_APP_SECRET", APP_SECRET),
+];
 
 /// An account at the stand-in; ends with the test.
 pub(crate) struct Dropbox {
@@ -98,6 +105,20 @@ impl Dropbox {
         seen["largest"].as_u64().unwrap()
     }
 
+    /// Everything in the account, by path.
+    pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let files = self.control("GET", "/control/files", &Value::Null);
+        let files = files.as_object().unwrap().iter();
+        files
+            .map(|(path, digits)| (path.clone(), from_hex(digits.as_str().unwrap())))
+            .collect()
+    }
+
+    /// Drops all files.
+    pub(crate) fn empty(&self) {
+        self.control("POST", "/control/empty", &Value::Null);
+    }
+
     fn control(&self, method: &str, path: &str, body: &Value) -> Value {
         let body = body.to_string();
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
@@ -120,6 +141,13 @@ impl Drop for Dropbox {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn from_hex(digits: &str) -> Vec<u8> {
+    let bytes = (0..digits.len()).step_by(2);
+    bytes
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
+        .collect()
 }
 
 /// One fault of a route.

@@ -91,6 +91,79 @@ impl TestRepository {
     }
 }
 
+/// A bare repository with the branch `main`, beside a clone that was pushed from.
+pub(crate) struct GitServer {
+    pub(crate) work: TestRepository,
+    pub(crate) bare: PathBuf,
+}
+
+impl GitServer {
+    /// With a commit for each of these files; without any, if there are none.
+    pub(crate) fn with(files: &[(&str, &str)]) -> Self {
+        let work = TestRepository::new();
+        let bare = work.beside("bare.git");
+        let path = bare.to_str().unwrap();
+        let init = ["init", "--quiet", "--bare", "--initial-branch=main", path];
+        git(&work.path(), init);
+        for (name, text) in files {
+            work.commit_file(name, text.as_bytes());
+        }
+        let server = Self { work, bare };
+        if !files.is_empty() {
+            server.push();
+        }
+        server
+    }
+
+    pub(crate) fn push(&self) {
+        self.work
+            .git(["push", "--quiet", self.bare.to_str().unwrap(), "main"]);
+    }
+
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
+        git(&self.bare, arguments)
+    }
+
+    pub(crate) fn location(&self) -> String {
+        format!("file://{}", self.bare.display())
+    }
+
+    /// Refuses every push from now on, for this reason.
+    #[cfg(unix)]
+    pub(crate) fn refuse(&self, reason: &str) {
+        let text = format!("#!/bin/sh\necho '{reason}' >&2\nexit 1\n");
+        hook(&self.bare.join("hooks/pre-receive"), &text);
+    }
+
+    /// Takes pushes again.
+    #[cfg(unix)]
+    pub(crate) fn accept(&self) {
+        fs::remove_file(self.bare.join("hooks/pre-receive")).unwrap();
+    }
+
+    /// Lets somebody else be quicker at every second push, with a commit that changes nothing.
+    #[cfg(unix)]
+    pub(crate) fn race(&self) {
+        let text = "#!/bin/sh -e\n\
+            if [ -e raced ]; then rm raced; exit 0; fi\n\
+            touch raced\n\
+            unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES\n\
+            theirs=$(git -c user.name=B -c user.email=b@example.com \\\n\
+            commit-tree -p main -m Theirs 'main^{tree}')\n\
+            git update-ref refs/heads/main \"$theirs\"\n";
+        hook(&self.bare.join("hooks/pre-receive"), text);
+    }
+}
+
+/// Writes a hook.
+#[cfg(unix)]
+pub(crate) fn hook(place: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::create_dir_all(place.parent().unwrap()).unwrap();
+    fs::write(place, text).unwrap();
+    fs::set_permissions(place, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 /// A git command in `folder` that reads no configuration but the repository's.
 pub(crate) fn git_command(folder: &Path) -> Command {
     let mut command = Command::new("git");

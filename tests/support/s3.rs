@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -73,9 +74,7 @@ impl Server {
 
     fn try_start(kind: Kind, program: &Path) -> Option<Self> {
         let folder = TempDir::new().unwrap();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut port = free.local_addr().unwrap().port();
-        drop(free);
+        let mut port = free_port();
         let mut command = Command::new(program);
         command
             .env_clear()
@@ -197,6 +196,21 @@ impl Server {
         self.folder.path().join(BUCKET)
     }
 
+    /// Every object in the bucket of a server that wants no login, with the header of its answer.
+    pub(crate) fn objects(&self) -> Vec<(String, Vec<u8>)> {
+        let listed = self.ask("GET", &format!("/{BUCKET}?list-type=2"), "", b"");
+        assert!(!listed.contains("<IsTruncated>true"), "{listed}");
+        let keys = listed.split("<Key>").skip(1);
+        let keys = keys.map(|rest| rest.split_once("</Key>").unwrap().0);
+        keys.map(|key| {
+            let path = key.replace(' ', "%20");
+            let answer = self.ask("GET", &format!("/{BUCKET}/{path}"), "", b"");
+            assert!(answer.contains(" 200 "), "{key}: {answer}");
+            (key.to_owned(), answer.into_bytes())
+        })
+        .collect()
+    }
+
     /// Asks a server that wants no login; returns the whole answer.
     pub(crate) fn ask(&self, method: &str, path: &str, fields: &str, body: &[u8]) -> String {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
@@ -212,6 +226,20 @@ impl Server {
         let mut answer = Vec::new();
         connection.read_to_end(&mut answer).unwrap();
         String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+/// A port that no other test takes meanwhile: another one each time, and below those that the
+/// system gives away by itself.
+fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let begin = std::process::id().wrapping_mul(97);
+        let number = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 22_000;
+        let port = 10_000 + u16::try_from(number).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use dhfpack::publish::registry;
 use dhfpack::source::git::{BranchFile, GitError, PushAccess};
 use dhfpack::store::{self, Store};
 use jiff::Timestamp;
+use miette::Diagnostic;
+use thiserror::Error;
 
 use crate::cli::error::{CliError, Kind};
 use crate::cli::{output, stores};
@@ -59,16 +61,38 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     ))
 }
 
-/// Updates the file that a configuration names; a relative path counts from the folder of the
-/// configuration at hand.
+/// Updates the file that a configuration names, once the release is registered; a relative path
+/// counts from the folder of the configuration at hand.
 pub(crate) fn update(
     store: &dyn Store,
     file: &GitFileConfig,
     release: &str,
     monitor: &dyn Monitor,
 ) -> Result<(), CliError> {
-    write(store, &located(file)?, release, monitor)?;
-    Ok(())
+    let written = located(file).and_then(|file| write(store, &file, release, monitor));
+    written.map(drop).map_err(|error| {
+        error.beneath(|cause| NotShown {
+            release: release.to_owned(),
+            file: file.file.clone(),
+            branch: file.branch.clone(),
+            cause,
+        })
+    })
+}
+
+/// The register has the row, and the file that shows it does not.
+#[derive(Debug, Error, Diagnostic)]
+#[error("{release} is in the register, and {file} on {branch} does not show it")]
+#[diagnostic(help(
+    "nothing is lost: once the repository can be pushed to, run the same command again, or \
+     `dhfpack registry markdown`"
+))]
+struct NotShown {
+    release: String,
+    file: String,
+    branch: String,
+    #[diagnostic_source]
+    cause: Box<dyn Diagnostic + Send + Sync>,
 }
 
 /// The file with its repository where it is on this machine.

@@ -27,7 +27,8 @@ Examples:
   --expect-head b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c
       is everything there that the last receipt knew?
   dhfpack registry verify /mnt/dhf --trust ci.pem --archives --shard 2/8
-      is each archive where its row says? this job looks at an eighth of them
+      is each archive where its row says, and has each a row? this job looks
+      at an eighth of them
   dhfpack registry verify /mnt/dhf --trust ci.pem --markdown registry.md --json";
 
 /// Verify that a register is what its writers wrote: no row edited, deleted, inserted or moved
@@ -45,7 +46,8 @@ pub(crate) struct Args {
     /// The SHA-256 of a row that must be there, as the last receipt names it
     #[arg(long, value_name = "SHA256")]
     expect_head: Option<Sha256>,
-    /// Open every release's archive and compare its manifest with the row
+    /// Open every release's archive and compare its manifest with the row, and look for archives
+    /// beside the register that no row names
     #[arg(long)]
     archives: bool,
     /// Open only part I of N of the archives; `auto` reads GitLab's `CI_NODE_INDEX` and

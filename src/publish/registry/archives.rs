@@ -1,8 +1,10 @@
-//! Whether the archives that a register names are where it says, and what it says.
+//! Whether the archives that a register names are where it says, and what it says; and whether
+//! it names all that lie beside it.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use super::registration::{archive_address, identity};
+use super::registration::{archive_address, archive_location, identity};
 use crate::archive::{self, ArchiveError, Records};
 use crate::digest::Sha256;
 use crate::manifest::{MANIFEST, Manifest};
@@ -17,10 +19,12 @@ const LARGEST_MANIFEST: u64 = 512 << 20;
 /// How many archives are opened at once.
 const THREADS: usize = 8;
 
-/// Opens the archive of each release and compares its manifest with the release's row. The
-/// archives themselves are verified elsewhere.
+/// Opens the archive of each release and compares its manifest with the release's row, and looks
+/// for archives beside the register that no row names. The archives themselves are verified
+/// elsewhere.
 ///
-/// Fails where an archive cannot be looked at; one that is not there, or is another, is a finding.
+/// Fails where an archive cannot be looked at; one that is not there, is another, or is not
+/// registered is a finding.
 pub fn examine_archives(
     store: &dyn Store,
     register: &Register,
@@ -29,17 +33,49 @@ pub fn examine_archives(
     monitor: &dyn Monitor,
 ) -> Result<Vec<Finding>, ArchiveError> {
     let mut releases = releases(register);
-    releases.retain(|release| shard.is_none_or(|shard| shard.has(&release.entry.archive_location)));
+    let places: HashSet<String> = releases
+        .iter()
+        .map(|one| place(one, store.address()))
+        .collect();
+    let known: HashSet<Sha256> = releases
+        .iter()
+        .map(|one| one.entry.manifest_sha256)
+        .collect();
+    let is_ours = |name: &str| shard.is_none_or(|shard| shard.has(name));
+    let mut folders = store.children("")?.folders;
+    folders.retain(|name| is_ours(name) && !places.contains(name));
+    releases.retain(|release| is_ours(&release.entry.archive_location));
+    let mut findings = in_each(
+        &releases,
+        "comparing archives",
+        monitor,
+        |release, linked| compare(store, release, access, linked),
+    )?;
+    findings.extend(in_each(
+        &folders,
+        "looking for archives without a row",
+        monitor,
+        |name, linked| unregistered(store, name, &known, access, linked),
+    )?);
+    Ok(findings)
+}
+
+/// What `look` finds in all items together.
+fn in_each<T: Sync>(
+    items: &[T],
+    task: &str,
+    monitor: &dyn Monitor,
+    look: impl Fn(&T, &dyn Monitor) -> Result<Vec<Finding>, ArchiveError> + Sync,
+) -> Result<Vec<Finding>, ArchiveError> {
     let linked = Linked::new(monitor);
-    let total = Some(releases.len() as u64);
-    let task = Task::begin(&linked, "comparing archives", total, Unit::Items);
+    let task = Task::begin(&linked, task, Some(items.len() as u64), Unit::Items);
     let findings = Mutex::new(Vec::new());
     threads::each(
-        &releases,
+        items,
         THREADS,
         &linked,
-        |release| -> Result<(), ArchiveError> {
-            let found = compare(store, release, access, &linked)?;
+        |item| -> Result<(), ArchiveError> {
+            let found = look(item, &linked)?;
             let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
             findings.extend(found);
             Ok(task.advance(1)?)
@@ -48,6 +84,36 @@ pub fn examine_archives(
     Ok(findings
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The location of a release's archive: the name of its folder, if it lies in this store.
+fn place(release: &Release, store: &Address) -> String {
+    let location = &release.entry.archive_location;
+    match archive_address(location, store) {
+        Ok(address) => archive_location(&address, store),
+        Err(_) => location.clone(),
+    }
+}
+
+/// A finding if this folder of the store is an archive that is not `known` by its manifest.
+fn unregistered(
+    store: &dyn Store,
+    name: &str,
+    known: &HashSet<Sha256>,
+    access: &Access,
+    monitor: &dyn Monitor,
+) -> Result<Vec<Finding>, ArchiveError> {
+    let address = store.address().below(name);
+    let found = manifest_at(store, name, &address, access, monitor)?;
+    let digest = found.map(|bytes| Sha256::of(&bytes));
+    let Some(digest) = digest.filter(|digest| !known.contains(digest)) else {
+        return Ok(Vec::new());
+    };
+    let detail = format!(
+        "no row names the archive at {address}, manifest {digest}: publish it again with \
+         `dhfpack publish`, or register it with `dhfpack registry add`"
+    );
+    Ok(vec![Finding::whole(Code::ArchiveUnregistered, detail)])
 }
 
 fn compare(

@@ -243,7 +243,8 @@ pub(super) fn archive_address(
     Ok(register.below(location))
 }
 
-fn absolute(address: &Address) -> Address {
+/// The same address, written in the one way in which two can be compared.
+pub(super) fn absolute(address: &Address) -> Address {
     match address {
         Address::Folder(path) => {
             let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use dhfpack::monitor::Silent;
 use serde_json::json;
 
-use crate::support::dropbox::{APP_KEY, APP_SECRET, Dropbox, REFRESH_TOKEN, SECRETS, TOKEN};
+use crate::support::dropbox::{Dropbox, LOGIN, REFRESH_TOKEN, SECRETS, TOKEN};
 use crate::support::release::{NAME, dhfpack, released, told};
 use crate::support::small::Small;
 
@@ -25,25 +25,20 @@ fn an_archive_is_published_and_verified_and_no_secret_is_shown() {
     let Some(dropbox) = Dropbox::start() else {
         return;
     };
-    let refreshing = [
-        ("DHFPACK_DROPBOX_REFRESH_TOKEN", REFRESH_TOKEN),
-        ("DHFPACK_DROPBOX_APP_KEY", APP_KEY),
-        ("DHFPACK_DROPBOX_APP_SECRET", APP_SECRET),
-    ];
     // It breaks off before the manifest, and goes on.
     dropbox.fail(&json!([
         {"route": "files/upload", "kind": "status", "status": 507, "skip": 20, "times": 1000}
     ]));
-    let broken = publish(&dropbox, &refreshing);
+    let broken = publish(&dropbox, &LOGIN);
     assert_eq!(broken.status.code(), Some(1), "{}", told(&broken));
     let store = dropbox.open("Releases", &Silent);
     let manifest = format!("{NAME}/Manifest/manifest.json");
     assert_eq!(store.stat(&manifest).unwrap(), None);
     let partial = store.list(NAME).unwrap();
     dropbox.fail(&json!([]));
-    let published = publish(&dropbox, &refreshing);
+    let published = publish(&dropbox, &LOGIN);
     assert_eq!(published.status.code(), Some(0), "{}", told(&published));
-    let again = publish(&dropbox, &refreshing);
+    let again = publish(&dropbox, &LOGIN);
     assert!(told(&again).contains(" 0 copied"), "{}", told(&again));
     let refused = publish(&dropbox, &[("DHFPACK_DROPBOX_TOKEN", "unknown")]);
     assert_eq!(refused.status.code(), Some(1), "{}", told(&refused));
@@ -54,10 +49,7 @@ fn an_archive_is_published_and_verified_and_no_secret_is_shown() {
     let mut verify = released()
         .product
         .verify(dropbox.address(&format!("Releases/{NAME}")).as_ref());
-    for (name, value) in refreshing {
-        verify.env(name, value);
-    }
-    let verified = verify.output().unwrap();
+    let verified = verify.envs(LOGIN).output().unwrap();
     assert_eq!(verified.status.code(), Some(0), "{}", told(&verified));
 
     for output in [&broken, &published, &again, &refused, &verified] {
