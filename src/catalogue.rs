@@ -14,16 +14,13 @@ use crate::digest::Sha256;
 use crate::error::Cancelled;
 use crate::finding::Class;
 use crate::lineage::{self, Identity, LineageError};
-use crate::manifest::{LARGEST_SIGNATURES, MANIFEST, Manifest, SIGNATURES};
+use crate::manifest::{self, LARGEST_SIGNATURES, MANIFEST, Manifest, SIGNATURES};
 use crate::monitor::{Linked, Monitor, Task, Unit};
 use crate::shard::Shard;
 use crate::sign::{self, MAX_SIZE, SignerReport, Trust};
-use crate::store::{Store, StoreError};
+use crate::store::{Document, Store, StoreError};
 use crate::threads;
 use crate::verify::Status;
-
-/// The largest manifest that is read: about a million files.
-const LARGEST_MANIFEST: u64 = 512 * 1024 * 1024;
 
 /// A folder of a store.
 #[derive(Debug)]
@@ -108,7 +105,7 @@ fn read(
     trust: Option<&Trust>,
     now: Timestamp,
 ) -> Result<Content, StoreError> {
-    let Some(document) = store.load(&format!("{name}/{MANIFEST}"), LARGEST_MANIFEST)? else {
+    let Some(document) = load_manifest(store, name)? else {
         return Ok(Content::Incomplete);
     };
     let mut manifest = match Manifest::parse(&document.bytes) {
@@ -154,6 +151,19 @@ fn read(
         bytes,
         problems,
     })))
+}
+
+/// The manifest of the archive `name`, if it has one. Only for a large one the archive's files are
+/// counted: what is held in memory has a limit, whatever lies there.
+fn load_manifest(store: &dyn Store, name: &str) -> Result<Option<Document>, StoreError> {
+    let path = format!("{name}/{MANIFEST}");
+    match store.load(&path, manifest::largest(0)) {
+        Err(StoreError::TooLarge { .. }) => {
+            let files = store.list(name)?.len() as u64;
+            store.load(&path, manifest::largest(files))
+        }
+        loaded => loaded,
+    }
 }
 
 /// The signers that count: where nobody judges them, all whose signature is valid.
@@ -204,7 +214,7 @@ pub fn find(
         if monitor.is_cancelled() {
             return Err(Cancelled.into());
         }
-        let loaded = store.load(&format!("{name}/{MANIFEST}"), LARGEST_MANIFEST)?;
+        let loaded = load_manifest(store, &name)?;
         let found = loaded.filter(|document| Sha256::of(&document.bytes) == *manifest);
         if let Some(found) = found.and_then(|found| Manifest::parse(&found.bytes).ok()) {
             return Ok(Some((name, found)));

@@ -16,16 +16,13 @@ use crate::archive::{ArchiveError, Form, Staging};
 use crate::digest::{self, Sha256};
 use crate::error::{Cancelled, IoError};
 use crate::finding::{Class, Code, Finding};
-use crate::manifest::{LARGEST_SIGNATURES, MANIFEST, Manifest, SIGNATURES, SUMS};
+use crate::manifest::{self, LARGEST_SIGNATURES, MANIFEST, Manifest, SIGNATURES, SUMS};
 use crate::monitor::{Linked, Monitor, Task, Unit};
 use crate::path::ArchivePath;
 use crate::sign;
 use crate::store::{Object, Store, StoreError};
 use crate::threads;
 use crate::verify::{Checker, Policy, Verdict};
-
-/// The largest manifest that is fetched: about a million files.
-const LARGEST_MANIFEST: u64 = 512 * 1024 * 1024;
 
 /// An archive that was brought back.
 #[derive(Debug)]
@@ -117,12 +114,13 @@ pub fn fetch(
     if objects.is_empty() {
         return Err(ArchiveError::NotThere { url }.into());
     }
-    let Some(document) = store.load(MANIFEST, LARGEST_MANIFEST)? else {
-        return Err(FetchError::Incomplete { url });
-    };
     let damaged = |findings| FetchError::Damaged {
         url: url.clone(),
         findings,
+    };
+    let largest = largest_manifest(&objects).map_err(|finding| damaged(vec![finding]))?;
+    let Some(document) = store.load(MANIFEST, largest)? else {
+        return Err(FetchError::Incomplete { url });
     };
     let manifest = judge_listing(&objects, &document.bytes, policy).map_err(damaged)?;
     let name = &manifest.name;
@@ -139,6 +137,25 @@ pub fn fetch(
     let time = manifest.release.source_date;
     let path = staging.commit(name, Form::Folder, time, monitor)?;
     Ok(Fetched { path, verdict })
+}
+
+/// The most bytes that the manifest has beside so many objects, unless the listing alone shows that
+/// it has more: then not a byte of it is read.
+fn largest_manifest(objects: &[Object]) -> Result<u64, Finding> {
+    let files = objects.len() as u64;
+    let largest = manifest::largest(files);
+    let listed = objects.iter().find(|object| object.path == MANIFEST);
+    match listed.filter(|object| object.size > largest) {
+        None => Ok(largest),
+        Some(object) => Err(Finding::at(
+            Code::ManifestUnreadable,
+            MANIFEST,
+            format!(
+                "it has {} bytes; that of an archive of {files} files has at most {largest}",
+                object.size
+            ),
+        )),
+    }
 }
 
 /// The manifest, unless the listing alone shows that the archive is not what was sealed. The
@@ -249,7 +266,7 @@ impl Transfer<'_> {
         let limit = object.size.saturating_add(1);
         let failed = |action, error| failed(action, &self.store.address().place(path), error);
         let mut reader = self.task.reader(self.store.read(path)?.take(limit));
-        if Checker::wants(path).is_some() {
+        if path.starts_with(SIGNATURES) {
             let mut bytes = Vec::new();
             let read = reader.read_to_end(&mut bytes);
             read.map_err(|error| failed("fetch", error))?;

@@ -76,6 +76,10 @@ pub trait Store: Send + Sync {
         current: Option<&Edition>,
     ) -> Result<Swapped, StoreError>;
 
+    /// Removes what runs left that were killed while they wrote here, where such a thing stays.
+    /// Whoever comes to write asks for it, even if nothing is left to be written.
+    fn tidy(&self) {}
+
     /// Locks on its objects, where the service has them.
     fn object_lock(&self) -> Option<&dyn ObjectLock> {
         None

@@ -49,7 +49,7 @@ fn the_copy_is_the_archive_s_folder_and_names_the_archive() {
         1,
     );
     // What lies above the version must be there: a share may not be mounted.
-    tells(&told(&output), &["pump"]);
+    tells(&told(&output), &["cannot find the folder", "pump"]);
     assert_eq!(fs::read_dir(dhf.path()).unwrap().count(), 0);
 
     let output = run(
@@ -154,6 +154,23 @@ fn a_file_that_is_not_the_sealed_one_is_not_copied() {
     tells(&told(&refused), &["not what the manifest lists"]);
     assert!(!folder.join(manual).exists());
     assert!(!folder.join(POINTER).exists());
+}
+
+#[test]
+fn a_release_s_folder_is_made_with_its_first_file() {
+    let (_place, archive) = copy_of(&released().archive);
+    let dhf = TempDir::new().unwrap();
+    let folder = dhf.path().join("2.4.0");
+    fs::write(dhf.path().join("file"), "").unwrap();
+    let refused = run(&mut copy(&archive, &dhf.path().join("file/2.4.0")), 1);
+    tells(&told(&refused), &["cannot find the folder", "file"]);
+
+    fs::write(archive.join("Manifest/manifest.json"), "{}").unwrap();
+    run(&mut copy(&archive, &folder), 1);
+    assert!(!folder.exists());
+
+    run(&mut copy(&released().archive, &folder.join("a/b")), 0);
+    assert!(folder.join("a/b").join(POINTER).exists());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{ArchiveError, Entry, EntryKind, Tree};
 use crate::digest::Sha256;
 use crate::manifest::{self, Manifest};
 
-/// The largest file that is read whole: a manifest of about a million files.
+/// The largest file beside the manifest that is read whole.
 const LARGEST: u64 = 512 * 1024 * 1024;
 
 /// The small files of an archive, by path. What they say is not verified.
@@ -94,11 +94,15 @@ impl<'t> Records<'t> {
     }
 
     fn read_entry(&self, entry: &Entry) -> Result<Vec<u8>, ArchiveError> {
-        if entry.size > LARGEST {
+        let largest = match entry.path.as_str() {
+            manifest::MANIFEST => manifest::largest(self.entries.len() as u64),
+            _ => LARGEST,
+        };
+        if entry.size > largest {
             return Err(self.damaged(&entry.path, "is far too large to be what it is called"));
         }
         let mut bytes = Vec::new();
-        let read = self.tree.open(entry)?.take(LARGEST).read_to_end(&mut bytes);
+        let read = self.tree.open(entry)?.take(largest).read_to_end(&mut bytes);
         read.map_err(|source| ArchiveError::Read {
             tree: self.tree.describe(),
             entry: entry.path.clone(),

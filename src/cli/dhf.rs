@@ -8,7 +8,7 @@ use dhfpack::error::IoContext;
 use dhfpack::manifest::Manifest;
 use dhfpack::monitor::Monitor;
 use dhfpack::publish::dhf::{self, DesignOutputs, DhfError};
-use dhfpack::store::Address;
+use dhfpack::store::{self, Address};
 use miette::Diagnostic;
 use serde_json::json;
 use thiserror::Error;
@@ -67,8 +67,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     } else {
         configured(&manifest)?
     };
-    let version = &manifest.release.version;
-    let store = dhf::open(&address, version, &stores::access()?, monitor)?;
+    let store = store::open(&address, &stores::access()?, monitor)?;
     let copied = outputs.copy(&*tree, &*store, monitor)?;
     let place = copied.location.to_string();
     let pointer = store.address().place(dhf::POINTER);

@@ -65,13 +65,12 @@ impl Places<'_> {
 
 impl PlaceArgs {
     /// Opens what the archive's configuration asks for, with the archive's store at `address`.
-    /// Folders are made only if something is `to_write` there.
+    /// Nothing is made there.
     pub(crate) fn open<'m>(
         &self,
         manifest: &Manifest,
         archived: &Config,
         address: &Address,
-        to_write: bool,
         monitor: &'m dyn Monitor,
     ) -> Result<Places<'m>, CliError> {
         let nearest = nearest::read()?;
@@ -80,10 +79,6 @@ impl PlaceArgs {
         };
         let dhf = match self.dhf_address(manifest, archived, nearest.as_ref())? {
             None => None,
-            Some(address) if to_write => {
-                let version = &manifest.release.version;
-                Some(dhf::open(&address, version, &stores::access()?, monitor)?)
-            }
             Some(address) => Some(open(&address)?),
         };
         let local = nearest.as_ref().map(|nearest| &nearest.config);

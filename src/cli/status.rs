@@ -46,29 +46,36 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let policy = args.trust.policy()?;
     let (store, name) = stores::published(&args.archive, monitor)?;
     let progress = match publish::inspect(&*store, &name)? {
-        Inspected::BrokenOff(progress) => progress,
+        Inspected::NoManifest(progress) => progress,
         Inspected::Whole(archive) => {
-            let (manifest, config) = (archive.manifest(), &archive.config().config);
-            let (places, at) = (&args.places, store.address());
-            let places = places.open(manifest, config, at, false, monitor)?;
-            let to = places.destinations(None);
-            archive.progress(&policy, to, monitor)?
+            let (manifest, at) = (archive.manifest(), store.address());
+            let config = archive.config().map(|resolved| &resolved.config);
+            let places = config.map(|config| args.places.open(manifest, config, at, monitor));
+            let places = places.transpose()?;
+            let to = places.as_ref().map(|places| places.destinations(None));
+            archive.progress(&policy, to.unwrap_or_default(), monitor)?
         }
     };
     let location = store.address().below(&name).to_string();
     let standing = progress.standing.as_ref();
     let status = standing.map(|standing| status_name(standing.is_released()));
+    let is_complete = progress.manifest_sha256.is_some();
     if args.json {
         output::json(&json!({
             "location": location,
-            "complete": standing.is_some(),
+            "complete": is_complete,
             "manifest_sha256": progress.manifest_sha256,
             "status": status,
             "released_at": standing.and_then(|standing| standing.released_at),
             "steps": progress.steps,
         }))?;
     } else {
-        let (steps, status) = (lines(&progress.steps), status.unwrap_or("not complete"));
+        let unknown = if is_complete {
+            "unknown"
+        } else {
+            "not complete"
+        };
+        let (steps, status) = (lines(&progress.steps), status.unwrap_or(unknown));
         output::text(&format!(
             "archive   {location}\n{steps}status    {status}\n"
         ))?;
@@ -92,8 +99,11 @@ fn verdict(progress: &Progress) -> Result<(), CliError> {
 /// The steps are on standard output; this is the exit code's message.
 #[derive(Debug, Error, Diagnostic)]
 enum Problem {
-    #[error("what is in the store is not what was published")]
-    #[diagnostic(help("`dhfpack verify` with the same address shows the whole verdict"))]
+    #[error("what is there is not what was published")]
+    #[diagnostic(help(
+        "each step that differs says why; `dhfpack verify` with the same address shows the whole \
+         verdict on the archive"
+    ))]
     Differs,
     #[error("the archive is not published to its end")]
     #[diagnostic(help("publish it again: what is done already is left alone"))]

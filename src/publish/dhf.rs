@@ -8,7 +8,8 @@ use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Published, ReadBack, StoreFile, upload};
+use super::upload::{self, Upload};
+use super::{Published, ReadBack, StoreFile};
 use crate::archive::{ArchiveError, Entry, Tree};
 use crate::digest::Sha256;
 use crate::manifest::Manifest;
@@ -18,7 +19,7 @@ use crate::store::{Created, Store, StoreError};
 
 mod place;
 
-pub use place::{address, open};
+pub use place::address;
 
 /// The folder of the copy.
 pub const FOLDER: &str = "Design Outputs";
@@ -119,6 +120,8 @@ pub struct DesignOutputs {
     /// The path in the archive of each.
     sources: BTreeMap<ArchivePath, ArchivePath>,
     pointer: Pointer,
+    /// The version of the release, by which its folder is named.
+    version: String,
 }
 
 impl DesignOutputs {
@@ -184,6 +187,7 @@ impl DesignOutputs {
             files,
             sources,
             pointer,
+            version: manifest.release.version.clone(),
         })
     }
 
@@ -226,15 +230,22 @@ impl DesignOutputs {
         })
     }
 
+    /// Fails unless the release's folder in the design history file is there, or can be made.
+    pub fn require_place(&self, dhf: &dyn Store) -> Result<(), DhfError> {
+        Ok(place::require(dhf.address(), &self.version)?)
+    }
+
     /// Copies them from `tree` into the release's folder in the design history file, reads every
     /// file back, and puts the pointer beside them last. What is there with the same bytes is
-    /// compared and kept; anything else is an error, and nothing is changed.
+    /// compared and kept; anything else is an error, and nothing is changed. A folder on a disk is
+    /// made with the first file, from the first one that has the version in its name.
     pub fn copy(
         &self,
         tree: &dyn Tree,
         dhf: &dyn Store,
         monitor: &dyn Monitor,
     ) -> Result<Published, DhfError> {
+        self.require_place(dhf)?;
         let has_pointer = self.is_pointed_to(dhf)?;
         let entries: BTreeMap<String, Entry> = tree
             .list()?
@@ -248,7 +259,15 @@ impl DesignOutputs {
             let entry = entry.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
             tree.open(entry).map_err(io::Error::other)
         };
-        let copied = upload(dhf, FOLDER, &self.files, &open, ReadBack::All, monitor)?;
+        let upload = Upload {
+            store: dhf,
+            name: FOLDER,
+            read_back: ReadBack::All,
+        };
+        let there = upload::list(dhf, FOLDER)?;
+        let prepared = upload.prepare(&self.files, there, &|_, _| None, monitor)?;
+        place::make(dhf.address(), &self.version)?;
+        let copied = prepared.write(&open, monitor)?;
         if !has_pointer {
             self.point(dhf)?;
         }

@@ -77,78 +77,24 @@ impl<'a> Planned<'a> {
         standing: &Standing,
         to: Destinations<'a>,
     ) -> Result<Self, PublishError> {
-        let dhf = match to.dhf {
-            None => None,
-            Some(to) => {
-                let outputs = DesignOutputs::of(manifest, digest, &location.to_string())?;
-                let is_there = outputs.is_copied(to)?;
-                Some(Copy {
-                    to,
-                    outputs,
-                    is_there,
-                })
-            }
-        };
-        let recorded = Recorded::read(records, manifest, digest)?;
-        let manual = match (to.manual, recorded, standing.released_at) {
-            (None, _, _) | (_, None, _) => Manual::NotConfigured,
-            (Some(_), Some(_), None) => Manual::Waits,
-            (Some(manual), Some(recorded), Some(released_at)) => {
-                let entry = recorded.entry(released_at)?;
-                let is_there = service_manual::has(manual, &entry)?;
-                Manual::Entry {
-                    manual,
-                    entry: Box::new(entry),
-                    is_there,
-                }
-            }
-        };
-        let registry = match to.registry {
-            None => None,
-            Some(to) => {
-                let place = registry::archive_location(location, to.store.address());
-                let registration =
-                    Registration::of(manifest, digest, config, standing.released_at, &place)?;
-                Some(Row {
-                    is_there: registry::check(to.store, &registration)?,
-                    to,
-                    registration,
-                })
-            }
-        };
+        let whole = (manifest, digest);
+        let dhf = Copy::of(whole, location, to.dhf)?;
+        if let Some(copy) = &dhf {
+            copy.outputs.require_place(copy.to)?;
+        }
         Ok(Self {
             dhf,
-            manual,
-            registry,
+            manual: Manual::of(records, whole, standing, to.manual)?,
+            registry: Row::of(whole, config, location, standing, to.registry)?,
         })
     }
 
     /// What would be done, step by step.
     pub(super) fn steps(&self) -> Vec<Report> {
         vec![
-            match &self.dhf {
-                None => no_dhf(),
-                Some(copy) => Report::new(
-                    Step::Dhf,
-                    planned(copy.is_there),
-                    copy.to.address().to_string(),
-                ),
-            },
-            match &self.manual {
-                Manual::Entry {
-                    manual, is_there, ..
-                } => Report::new(Step::ServiceManual, planned(*is_there), manual.place()),
-                other => other.no_entry(),
-            },
-            match &self.registry {
-                None => Report::not_configured(Step::Registry, "[registry]"),
-                Some(row) => {
-                    let status = row.registration.status();
-                    let place = row.to.store.address().place(register::FILE);
-                    let detail = format!("{place}: {}", status.as_str());
-                    Report::new(Step::Registry, planned(row.is_there), detail)
-                }
-            },
+            Copy::step(self.dhf.as_ref()),
+            self.manual.step(),
+            Row::step(self.registry.as_ref()),
         ]
     }
 
@@ -189,10 +135,10 @@ impl<'a> Planned<'a> {
                 });
                 Report::new(Step::ServiceManual, done(added), manual.place())
             }
-            other => other.no_entry(),
+            other => other.step(),
         };
         let registry = match self.registry {
-            None => Report::not_configured(Step::Registry, "[registry]"),
+            None => Row::step(None),
             Some(row) => {
                 let (report, receipt) = row.record(monitor)?;
                 outputs.registry = receipt;
@@ -201,23 +147,92 @@ impl<'a> Planned<'a> {
         };
         Ok((vec![dhf, manual, registry], outputs))
     }
+}
 
-    /// How far they have come, without writing.
-    pub(super) fn progress(&self) -> Vec<Report> {
-        let mut steps = self.steps();
-        for step in &mut steps {
-            step.state = match step.state {
-                State::Planned => State::Missing,
-                State::Unchanged => State::Done,
-                other => other,
-            };
-        }
-        steps
+/// How far they have come, without writing: each by itself, so that one that is broken hides none.
+pub(super) fn progress(
+    records: &Records<'_>,
+    (manifest, digest): (&Manifest, Sha256),
+    config: &ResolvedConfig,
+    location: &Address,
+    standing: &Standing,
+    to: Destinations<'_>,
+) -> [(Step, Result<Report, PublishError>); 3] {
+    let whole = (manifest, digest);
+    let dhf = Copy::of(whole, location, to.dhf);
+    let manual = Manual::of(records, whole, standing, to.manual);
+    let registry = Row::of(whole, config, location, standing, to.registry);
+    [
+        (Step::Dhf, dhf.map(|copy| Copy::step(copy.as_ref()))),
+        (Step::ServiceManual, manual.map(|manual| manual.step())),
+        (Step::Registry, registry.map(|row| Row::step(row.as_ref()))),
+    ]
+    .map(|(step, report)| (step, report.map(reached)))
+}
+
+/// What a step that was only looked at has come to.
+fn reached(mut report: Report) -> Report {
+    report.state = match report.state {
+        State::Planned => State::Missing,
+        State::Unchanged => State::Done,
+        other => other,
+    };
+    report
+}
+
+impl<'a> Copy<'a> {
+    fn of(
+        (manifest, digest): (&Manifest, Sha256),
+        location: &Address,
+        to: Option<&'a dyn Store>,
+    ) -> Result<Option<Self>, PublishError> {
+        let Some(to) = to else { return Ok(None) };
+        let outputs = DesignOutputs::of(manifest, digest, &location.to_string())?;
+        Ok(Some(Self {
+            is_there: outputs.is_copied(to)?,
+            to,
+            outputs,
+        }))
+    }
+
+    fn step(copy: Option<&Self>) -> Report {
+        let Some(copy) = copy else { return no_dhf() };
+        let place = copy.to.address().to_string();
+        Report::new(Step::Dhf, planned(copy.is_there), place)
     }
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
+    fn of(
+        (manifest, digest): (&Manifest, Sha256),
+        config: &ResolvedConfig,
+        location: &Address,
+        standing: &Standing,
+        to: Option<RegisterAt<'a>>,
+    ) -> Result<Option<Self>, PublishError> {
+        let Some(to) = to else { return Ok(None) };
+        let place = registry::archive_location(location, to.store.address());
+        let registration =
+            Registration::of(manifest, digest, config, standing.released_at, &place)?;
+        Ok(Some(Self {
+            is_there: registry::check(to.store, &registration)?,
+            to,
+            registration,
+        }))
+    }
+
+    fn step(row: Option<&Self>) -> Report {
+        let Some(row) = row else {
+            return Report::not_configured(Step::Registry, "[registry]");
+        };
+        let status = row.registration.status();
+        let place = row.to.store.address().place(register::FILE);
+        let detail = format!("{place}: {}", status.as_str());
+        Report::new(Step::Registry, planned(row.is_there), detail)
+    }
+
     fn record(self, monitor: &dyn Monitor) -> Result<(Report, Option<RowReceipt>), PublishError> {
+        self.to.store.tidy();
         let place = self.to.store.address().place(register::FILE);
         let Some(signer) = self.to.signer else {
             // A run that has nothing to add needs no key.
@@ -237,15 +252,39 @@ impl Row<'_> {
     }
 }
 
-impl Manual<'_> {
-    fn no_entry(&self) -> Report {
+impl<'a> Manual<'a> {
+    fn of(
+        records: &Records<'_>,
+        (manifest, digest): (&Manifest, Sha256),
+        standing: &Standing,
+        to: Option<&'a dyn GrowingDocument>,
+    ) -> Result<Self, PublishError> {
+        let recorded = Recorded::read(records, manifest, digest)?;
+        let (Some(manual), Some(recorded)) = (to, recorded) else {
+            return Ok(Self::NotConfigured);
+        };
+        let Some(released_at) = standing.released_at else {
+            return Ok(Self::Waits);
+        };
+        let entry = recorded.entry(released_at)?;
+        Ok(Self::Entry {
+            is_there: service_manual::has(manual, &entry)?,
+            manual,
+            entry: Box::new(entry),
+        })
+    }
+
+    fn step(&self) -> Report {
+        let step = Step::ServiceManual;
         match self {
-            Self::NotConfigured => Report::not_configured(Step::ServiceManual, "[service_manual]"),
-            Self::Waits | Self::Entry { .. } => Report::new(
-                Step::ServiceManual,
-                State::Waits,
-                "the entry is added once the archive is released",
-            ),
+            Self::NotConfigured => Report::not_configured(step, "[service_manual]"),
+            Self::Waits => {
+                let detail = "the entry is added once the archive is released";
+                Report::new(step, State::Waits, detail)
+            }
+            Self::Entry {
+                manual, is_there, ..
+            } => Report::new(step, planned(*is_there), manual.place()),
         }
     }
 }

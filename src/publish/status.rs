@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::keeping::Keeping;
-use super::outputs::{Destinations, Planned};
+use super::outputs::{self, Destinations};
 use super::receipt::{self, Present};
 use super::signatures::{self, Files, Standing};
 use super::{PublishError, Report, State, Step, upload};
-use crate::archive::{self, Records};
+use crate::archive::{self, ArchiveError, Records};
 use crate::config::ResolvedConfig;
 use crate::digest::Sha256;
 use crate::manifest::{self, Manifest};
@@ -37,8 +37,8 @@ impl Progress {
 
 /// What there is of an archive in a store.
 pub enum Inspected<'s> {
-    /// Objects, and no manifest.
-    BrokenOff(Progress),
+    /// Objects, and no manifest that can be understood.
+    NoManifest(Progress),
     /// A manifest.
     Whole(Box<InStore<'s>>),
 }
@@ -52,20 +52,37 @@ pub fn inspect<'s>(store: &'s dyn Store, name: &'s str) -> Result<Inspected<'s>,
         return Err(PublishError::NoArchive { place });
     }
     let manifest = format!("{name}/{}", manifest::MANIFEST);
-    if objects.iter().any(|object| object.path == manifest) {
-        let whole = InStore::open(store, name, objects)?;
-        return Ok(Inspected::Whole(Box::new(whole)));
+    if !objects.iter().any(|object| object.path == manifest) {
+        return Ok(Inspected::NoManifest(broken_off(objects.len())));
     }
-    let detail = format!(
-        "{} objects and no manifest: publishing broke off, and nothing of it is released; \
-         publish the archive again",
-        objects.len()
+    match InStore::open(store, name, objects) {
+        Ok(whole) => Ok(Inspected::Whole(Box::new(whole))),
+        Err(error @ (ArchiveError::Manifest { .. } | ArchiveError::Record { .. })) => {
+            let steps = Step::ALL.map(|step| Report::broken(step, &error));
+            Ok(Inspected::NoManifest(without_manifest(steps)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// How far a publication has come that left so many objects and no manifest.
+fn broken_off(objects: usize) -> Progress {
+    let files = format!(
+        "{objects} objects and no manifest: publishing broke off, and nothing of it is released; \
+         publish the archive again"
     );
-    Ok(Inspected::BrokenOff(Progress {
+    without_manifest(Step::ALL.map(|step| match step {
+        Step::Files => Report::new(step, State::Missing, files.as_str()),
+        _ => Report::new(step, State::Missing, "not before the manifest is there"),
+    }))
+}
+
+fn without_manifest(steps: [Report; 7]) -> Progress {
+    Progress {
         manifest_sha256: None,
         standing: None,
-        steps: vec![Report::new(Step::Files, State::Missing, detail)],
-    }))
+        steps: steps.into(),
+    }
 }
 
 /// A published archive, of which only what is small was read.
@@ -75,8 +92,8 @@ pub struct InStore<'s> {
     objects: Vec<Object>,
     manifest: Manifest,
     digest: Sha256,
-    signatures: Files,
-    config: ResolvedConfig,
+    signatures: Result<Files, PublishError>,
+    config: Result<ResolvedConfig, PublishError>,
 }
 
 impl<'s> InStore<'s> {
@@ -84,17 +101,20 @@ impl<'s> InStore<'s> {
         store: &'s dyn Store,
         name: &'s str,
         objects: Vec<Object>,
-    ) -> Result<Self, PublishError> {
+    ) -> Result<Self, ArchiveError> {
         let tree = archive::in_folder(store, name, &objects);
         let records = Records::of(&tree)?;
         let (manifest, digest) = records.manifest()?;
-        let resolved = records.read_listed(&manifest, own::RESOLVED)?;
+        let resolved = records.read_listed(&manifest, own::RESOLVED);
+        let config = resolved.map_err(PublishError::from);
         drop(records);
         Ok(Self {
             store,
             name,
-            signatures: signatures::in_store(store, name, &objects)?,
-            config: serde_json::from_slice(&resolved).map_err(PublishError::Config)?,
+            signatures: signatures::in_store(store, name, &objects),
+            config: config.and_then(|resolved| {
+                serde_json::from_slice(&resolved).map_err(PublishError::Config)
+            }),
             objects,
             manifest,
             digest,
@@ -106,12 +126,15 @@ impl<'s> InStore<'s> {
         &self.manifest
     }
 
-    /// The configuration it was built by, as archived.
-    pub fn config(&self) -> &ResolvedConfig {
-        &self.config
+    /// The configuration it was built by, as archived; none if that cannot be understood.
+    pub fn config(&self) -> Option<&ResolvedConfig> {
+        self.config.as_ref().ok()
     }
 
     /// How far it has come, for somebody with this policy, if its other outputs go `to` there.
+    ///
+    /// Every step is told of: one that fails has come to [`State::Differs`], with the reason.
+    /// Fails only on a stop.
     pub fn progress(
         &self,
         policy: &Policy,
@@ -119,24 +142,58 @@ impl<'s> InStore<'s> {
         monitor: &dyn Monitor,
     ) -> Result<Progress, PublishError> {
         let whole = (&self.manifest, self.digest);
-        let standing = Standing::of(&self.signatures, whole, policy);
-        let keeping = Keeping::of(self.config.config.retention.as_ref(), &standing)?;
-        let mut steps = vec![
-            self.files(),
-            standing.step(),
-            keeping.progress(self.store, self.name, monitor)?,
-        ];
-        let tree = archive::in_folder(self.store, self.name, &self.objects);
-        let records = Records::of(&tree)?;
-        let location = self.store.address().below(self.name);
-        let others = Planned::of(&records, whole, &self.config, &location, &standing, to)?;
-        steps.extend(others.progress());
-        steps.push(self.receipt(monitor)?);
+        let signatures = self.signatures.as_ref();
+        let standing = signatures.map(|files| Standing::of(files, whole, policy));
+        let signed = match &standing {
+            Ok(standing) => standing.step(),
+            Err(error) => Report::broken(Step::Signatures, *error),
+        };
+        let mut steps = vec![self.files(), signed];
+        match (&self.config, standing.as_ref().map_err(|error| *error)) {
+            (Ok(config), Ok(standing)) => {
+                steps.extend(self.configured(config, standing, to, monitor)?);
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                let configured = [
+                    Step::Retention,
+                    Step::Dhf,
+                    Step::ServiceManual,
+                    Step::Registry,
+                ];
+                steps.extend(configured.map(|step| Report::broken(step, error)));
+            }
+        }
+        let receipt = match signatures {
+            Ok(signatures) => self.receipt(signatures, monitor),
+            Err(error) => Ok(Report::broken(Step::Receipt, error)),
+        };
+        steps.push(told(Step::Receipt, receipt, monitor)?);
         Ok(Progress {
             manifest_sha256: Some(self.digest),
-            standing: Some(standing),
+            standing: standing.ok(),
             steps,
         })
+    }
+
+    /// The steps that its configuration may ask for.
+    fn configured(
+        &self,
+        config: &ResolvedConfig,
+        standing: &Standing,
+        to: Destinations<'_>,
+        monitor: &dyn Monitor,
+    ) -> Result<Vec<Report>, PublishError> {
+        let keeping = Keeping::of(config.config.retention.as_ref(), standing);
+        let kept = keeping.and_then(|keeping| keeping.progress(self.store, self.name, monitor));
+        let tree = archive::in_folder(self.store, self.name, &self.objects);
+        let records = Records::of(&tree)?;
+        let whole = (&self.manifest, self.digest);
+        let location = self.store.address().below(self.name);
+        let others = outputs::progress(&records, whole, config, &location, standing, to);
+        std::iter::once((Step::Retention, kept))
+            .chain(others)
+            .map(|(step, report)| told(step, report, monitor))
+            .collect()
     }
 
     /// Compares what is listed with what is there, by name and size.
@@ -173,7 +230,7 @@ impl<'s> InStore<'s> {
     }
 
     /// Compares with the latest receipt, without reading the objects.
-    fn receipt(&self, monitor: &dyn Monitor) -> Result<Report, PublishError> {
+    fn receipt(&self, signatures: &Files, monitor: &dyn Monitor) -> Result<Report, PublishError> {
         let report = |state, detail| Ok(Report::new(Step::Receipt, state, detail));
         let Some((path, receipt)) = receipt::latest(self.store, self.name)? else {
             return report(State::Missing, "there is none".to_owned());
@@ -184,12 +241,12 @@ impl<'s> InStore<'s> {
         };
         let present = Present::of(&receipt, self.store, self.name, &self.objects, monitor)?;
         let whole = (&self.manifest, self.digest);
-        let findings = receipt::check(&receipt, whole, &self.signatures, Some(&present));
+        let findings = receipt::check(&receipt, whole, signatures, Some(&present));
         if !findings.is_empty() {
             let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
             return report(State::Differs, format!("{path}: {}", lines.join("; ")));
         }
-        let later = self.signatures.len() + self.manifest.files.len() + 2;
+        let later = signatures.len() + self.manifest.files.len() + 2;
         let count = later.saturating_sub(receipt.objects.len());
         if count == 0 {
             return report(State::Done, self.store.address().place(&path));
@@ -197,5 +254,17 @@ impl<'s> InStore<'s> {
         let detail =
             format!("{path} was made before {count} files among the signatures: publish again");
         report(State::Missing, detail)
+    }
+}
+
+/// A step that fails is shown like the others, unless it failed because a stop was asked for.
+fn told(
+    step: Step,
+    report: Result<Report, PublishError>,
+    monitor: &dyn Monitor,
+) -> Result<Report, PublishError> {
+    match report {
+        Err(error) if !monitor.is_cancelled() => Ok(Report::broken(step, &error)),
+        report => report,
     }
 }

@@ -1,5 +1,6 @@
 //! The steps of publishing, and what became of each.
 
+use miette::Diagnostic;
 use serde::{Serialize, Serializer};
 
 /// A step, in the order in which they are carried out.
@@ -22,6 +23,17 @@ pub enum Step {
 }
 
 impl Step {
+    /// Every step, in order.
+    pub(super) const ALL: [Self; 7] = [
+        Self::Files,
+        Self::Signatures,
+        Self::Retention,
+        Self::Dhf,
+        Self::ServiceManual,
+        Self::Registry,
+        Self::Receipt,
+    ];
+
     /// Its name as printed.
     pub const fn name(self) -> &'static str {
         match self {
@@ -98,9 +110,31 @@ impl Report {
         }
     }
 
+    /// A step of which only this can be told: what is wrong with it, and what to do.
+    pub(super) fn broken(step: Step, error: &dyn Diagnostic) -> Self {
+        Self::new(step, State::Differs, told(error))
+    }
+
     /// A step that the archive's configuration does not ask for.
     pub(super) fn not_configured(step: Step, table: &str) -> Self {
         let detail = format!("the archive's configuration has no {table}");
         Self::new(step, State::NotConfigured, detail)
     }
+}
+
+/// An error with its causes and the nearest advice, on one line.
+fn told(error: &dyn Diagnostic) -> String {
+    let mut messages = vec![error.to_string()];
+    let mut help = error.help().map(|help| help.to_string());
+    let mut last = error;
+    while let Some(cause) = last.diagnostic_source() {
+        messages.push(cause.to_string());
+        help = help.or_else(|| cause.help().map(|help| help.to_string()));
+        last = cause;
+    }
+    let causes = std::iter::successors(last.source(), |cause| cause.source());
+    messages.extend(causes.map(ToString::to_string));
+    let help = help.map(|help| format!("; {help}")).unwrap_or_default();
+    let text = messages.join(": ") + &help;
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

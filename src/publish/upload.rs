@@ -311,7 +311,7 @@ impl Prepared<'_> {
         self.kept.len()
     }
 
-    /// Writes what is missing.
+    /// Writes what is missing, and removes what killed runs left.
     pub(super) fn write(
         self,
         open: Opener<'_>,
@@ -322,6 +322,7 @@ impl Prepared<'_> {
             kept: mut objects,
             missing,
         } = self;
+        upload.store.tidy();
         let mut copied = 0;
         let threads = upload.store.promises().transfers;
         let all = missing.iter().map(|file| file.size);

@@ -269,6 +269,12 @@ impl Store for LocalStore<'_> {
         platform::sync_folder(&folder).at("sync", &folder)?;
         Ok(Swapped::Done)
     }
+
+    fn tidy(&self) {
+        // A folder that is not there, or that nobody may list, is no reason to stop: a write that
+        // needs it says so.
+        let _ = parts::remove_abandoned(&self.root);
+    }
 }
 
 /// Makes a written file durable and readable to all, and has it read from the disk next time.

@@ -49,9 +49,6 @@ pub struct Checker {
     bytes: u64,
 }
 
-/// The largest manifest that is read: about a million files.
-const LARGEST_MANIFEST: u64 = 512 * 1024 * 1024;
-
 /// How much of a file the rules must see, beyond its digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
@@ -110,10 +107,10 @@ impl Checker {
             .push(Finding::at(Code::FolderEmpty, path, detail));
     }
 
-    /// Which bytes of this file are needed.
-    pub fn wants(path: &str) -> Option<Wanted> {
+    /// Which bytes of this file are needed, in an archive of so many.
+    pub fn wants(path: &str, files: u64) -> Option<Wanted> {
         if path == manifest::MANIFEST {
-            return Some(Wanted::Whole(LARGEST_MANIFEST));
+            return Some(Wanted::Whole(manifest::largest(files)));
         }
         // One byte more than is allowed, so that the rules see that it is too long.
         in_signatures(path).map(|_| Wanted::Start(sign::MAX_SIZE as u64 + 1))

@@ -131,8 +131,9 @@ fn read_all(
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(entry) = files.get(index) else { break };
                     let ahead = entry.size >= LARGE && large < jobs;
-                    let outcome =
-                        read(tree, entry, ahead, task, &mut buffer).map(|outcome| (index, outcome));
+                    let wanted = Checker::wants(&entry.path, files.len() as u64);
+                    let outcome = read(tree, entry, wanted, ahead, task, &mut buffer)
+                        .map(|outcome| (index, outcome));
                     let failed = outcome.is_err();
                     // The receiver is gone once another file failed: then there is nothing to do.
                     if sender.send(outcome).is_err() || failed {
@@ -170,6 +171,7 @@ fn read_all(
 fn read(
     tree: &dyn Tree,
     entry: &Entry,
+    wanted: Option<Wanted>,
     ahead: bool,
     task: &Task<'_>,
     buffer: &mut [u8],
@@ -177,7 +179,6 @@ fn read(
     if entry.path.parse::<ArchivePath>().is_err() {
         return Ok(Outcome::Refused);
     }
-    let wanted = Checker::wants(&entry.path);
     if let Some(Wanted::Whole(limit)) = wanted
         && entry.size > limit
     {

@@ -126,7 +126,7 @@ fn a_hundred_thousand_files_under_other_names_are_told_apart_at_once() {
 fn what_lies_among_the_signatures_is_held_in_memory_up_to_a_limit() {
     let limit = MAX_SIZE + 1;
     assert_eq!(
-        Checker::wants("Manifest/signatures/a.crl"),
+        Checker::wants("Manifest/signatures/a.crl", 1),
         Some(Wanted::Start(limit as u64))
     );
     let bytes = manifest(|_| {});

@@ -14,8 +14,10 @@ use tempfile::TempDir;
 
 use super::names;
 use crate::support::faulty_store::FaultyStore;
-use crate::support::release::{copy_of, released};
+use crate::support::release::{copy_of, dhfpack, released, told};
+use crate::support::small::tells;
 
+const MANIFEST: &str = "Manifest/manifest.json";
 const MANUAL: &str = "Design Outputs/User Manual/user-manual.md";
 
 /// Changes a listing.
@@ -83,7 +85,10 @@ fn sizes_that_are_not_those_of_the_manifest_are_refused_before_anything_is_read(
         (|o| o.retain(|o| o.path != MANUAL), Code::FileMissing),
         (|o| o.push(object("extra", u64::MAX)), Code::FileUnlisted),
         (
-            |o| o.iter_mut().for_each(|o| o.size = u64::MAX),
+            |o| {
+                let others = o.iter_mut().filter(|o| o.path != MANIFEST);
+                others.for_each(|o| o.size = u64::MAX);
+            },
             Code::FileSize,
         ),
     ];
@@ -92,6 +97,64 @@ fn sizes_that_are_not_those_of_the_manifest_are_refused_before_anything_is_read(
         store.list = list;
         store.read = |path| panic!("{path} was read");
         refuse(&store, code);
+    }
+}
+
+#[test]
+fn a_manifest_out_of_proportion_to_its_archive_is_not_read() {
+    let mut store = FaultyStore::new(&released().archive);
+    store.list = |objects| {
+        let manifest = objects.iter_mut().find(|o| o.path == MANIFEST);
+        manifest.unwrap().size = 400 << 20;
+    };
+    store.read = |path| panic!("{path} was read");
+    refuse(&store, Code::ManifestUnreadable);
+
+    // Nor is one that is listed as small.
+    let (_copy, archive) = copy_of(&released().archive);
+    let file = fs::File::create(archive.join(MANIFEST)).unwrap();
+    file.set_len(400 << 20).unwrap();
+    let mut store = FaultyStore::new(&archive);
+    store.list = |objects| {
+        let manifest = objects.iter_mut().find(|o| o.path == MANIFEST);
+        manifest.unwrap().size = 4096;
+    };
+    let place = TempDir::new().unwrap();
+    let error = bring(&store, place.path()).unwrap_err();
+    tells(&error.to_string(), &[MANIFEST, "has more than"]);
+    assert!(names(place.path()).is_empty());
+}
+
+#[test]
+fn other_commands_do_not_read_a_manifest_out_of_proportion_either() {
+    let (_copy, archive) = copy_of(&released().archive);
+    let file = fs::File::create(archive.join(MANIFEST)).unwrap();
+    file.set_len(400 << 20).unwrap();
+    let place = TempDir::new().unwrap();
+    let parent = archive.parent().unwrap();
+    for (arguments, code, expected) in [
+        (
+            &["fetch".as_ref(), archive.as_path(), place.path()][..],
+            3,
+            "manifest-unreadable",
+        ),
+        (
+            &["verify".as_ref(), &archive],
+            1,
+            "manifest.json has 419430400 bytes",
+        ),
+        (&["status".as_ref(), &archive], 3, "is far too large"),
+        (&["show".as_ref(), &archive], 1, "is far too large"),
+        (&["list".as_ref(), parent], 1, "has more than"),
+    ] {
+        let output = dhfpack().args(arguments).output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?}: {}",
+            told(&output)
+        );
+        tells(&told(&output), &[expected]);
     }
 }
 

@@ -121,3 +121,27 @@ fn what_can_be_known_to_fail_fails_before_the_first_write() {
         shop.empty();
     }
 }
+
+#[test]
+fn a_check_that_fails_leaves_no_folder_in_the_design_history_file() {
+    let shop = Shop::with_everything();
+    fs::create_dir_all(shop.store()).unwrap();
+    let register = shop.store().join("registry.csv");
+    fs::write(&register, "not a register\n").unwrap();
+    let folder = shop.path("dhf/1.0.0");
+    fails(&mut shop.publish(&shop.archive()), 3, &["registry.csv"]);
+    assert!(!folder.exists());
+    assert!(!shop.published().exists());
+    fs::remove_file(&register).unwrap();
+
+    // Nor is anything published while the share that holds it is not mounted.
+    fs::rename(shop.path("dhf"), shop.path("away")).unwrap();
+    for dry_run in [None, Some("--dry-run")] {
+        let mut publish = shop.publish(&shop.archive());
+        fails(publish.args(dry_run), 1, &["cannot find the folder"]);
+    }
+    assert!(!shop.published().exists());
+    fs::rename(shop.path("away"), shop.path("dhf")).unwrap();
+    shop.publish_json();
+    assert!(folder.join("Design Outputs").is_dir());
+}

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::shop::{Shop, fails, step, succeed};
+use super::shop::{NAME, Shop, fails, step, succeed};
 
 #[test]
 fn status_follows_a_release_from_nothing_to_its_end() {
@@ -82,4 +82,126 @@ fn status_sees_what_is_gone_from_the_design_history_file() {
     assert_eq!(fs::read(&copy).unwrap(), bytes);
     fs::write(&copy, "short").unwrap();
     fails(&mut status(), 6, &["dhf missing"]);
+}
+
+const STEPS: [&str; 7] = [
+    "files",
+    "signatures",
+    "retention",
+    "dhf",
+    "manual",
+    "registry",
+    "receipt",
+];
+
+/// A file that belongs to a release, with what is wrong with it, which steps differ by it, and why.
+type Harm<'a> = (&'a str, &'a [u8], &'a [&'a str], &'a str);
+
+#[test]
+fn a_step_that_is_broken_is_told_of_like_the_others() {
+    let shop = Shop::with_everything();
+    shop.publish_json();
+    let other = format!(
+        r#"{{"about":"","archive":"a","location":"b","manifest_sha256":"{}","files":1,"bytes":1}}"#,
+        "0".repeat(64)
+    );
+    let large = vec![b'x'; 2 << 20];
+    let by_configuration = ["files", "retention", "dhf", "manual", "registry"];
+    let by_signatures = STEPS.get(1..).unwrap();
+    let pointer = "dhf/1.0.0/Design Outputs.archive.json";
+    let harms: [Harm<'_>; 9] = [
+        (
+            "store/registry.csv",
+            b"x\n",
+            &["registry"],
+            "docs/registry.md explains each code",
+        ),
+        (pointer, b"x", &["dhf"], "does not say which archive"),
+        (pointer, other.as_bytes(), &["dhf"], "is of another archive"),
+        (
+            "store/service-manual.md",
+            b"# Manual\n",
+            &["manual"],
+            "was not changed",
+        ),
+        (
+            "store/NAME.receipt-1.json",
+            b"x",
+            &["receipt"],
+            "expected value",
+        ),
+        (
+            "store/NAME/Release Record/Configuration/resolved.json",
+            b"",
+            &by_configuration,
+            "is not what its manifest lists",
+        ),
+        (
+            "store/NAME/Manifest/manifest.json",
+            b"{",
+            &STEPS,
+            "Manifest",
+        ),
+        (
+            "store/NAME/Manifest/manifest.json",
+            b"{\"format\": 99}",
+            &STEPS,
+            "Manifest",
+        ),
+        (
+            "store/NAME/Manifest/signatures/x.json",
+            &large,
+            by_signatures,
+            "has more than",
+        ),
+    ];
+    for (path, bytes, differing, why) in harms {
+        let place = shop.path(&path.replace("NAME", NAME));
+        let before = fs::read(&place).ok();
+        fs::write(&place, bytes).unwrap();
+        let mut status = shop.trusting("status", &shop.published());
+        fails(&mut status, 3, &["is not what was published"]);
+        let output = status.arg("--json").output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{path}");
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let steps = told["steps"].as_array().unwrap();
+        let names: Vec<&str> = steps
+            .iter()
+            .map(|step| step["step"].as_str().unwrap())
+            .collect();
+        assert_eq!(names, STEPS, "{path}");
+        for step in steps {
+            let name = step["step"].as_str().unwrap();
+            let differs = step["state"] == "differs";
+            assert_eq!(differs, differing.contains(&name), "{path}: {step}");
+        }
+        assert!(told.to_string().contains(why), "{why:?}: {told}");
+        match before {
+            Some(before) => fs::write(&place, before).unwrap(),
+            None => fs::remove_file(&place).unwrap(),
+        }
+    }
+    succeed(&mut shop.trusting("status", &shop.published()));
+}
+
+#[test]
+fn publishing_stops_at_what_status_only_tells() {
+    let shop = Shop::with_everything();
+    shop.publish_json();
+    for (path, code, why) in [
+        ("store/registry.csv", 3, "is not what its writers wrote"),
+        (
+            "dhf/1.0.0/Design Outputs.archive.json",
+            1,
+            "does not say which archive",
+        ),
+        ("store/service-manual.md", 1, "was not changed"),
+    ] {
+        let place = shop.path(path);
+        let before = fs::read(&place).unwrap();
+        fs::write(&place, "x\n").unwrap();
+        fails(&mut shop.publish(&shop.archive()), code, &[why]);
+        assert_eq!(fs::read(&place).unwrap(), b"x\n", "{path}");
+        fs::write(&place, before).unwrap();
+    }
 }

@@ -117,13 +117,18 @@ fn a_revision_and_what_is_not_in_the_archive_are_told() {
 }
 
 /// What is left of a line that Markdown could take for markup, once escaped characters and
-/// our own digests are taken out.
+/// what stands in a typewriter's face are taken out.
 fn active(line: &str) -> BTreeSet<char> {
     let mut left = BTreeSet::new();
     let mut chars = line.chars();
     while let Some(c) = chars.next() {
         if c == '\\' {
             chars.next();
+        } else if c == '`' && chars.as_str().contains('`') {
+            // Up to the next one nothing has an effect but the bar of a table.
+            let mut inside = chars.by_ref().take_while(|c| *c != '`');
+            left.extend(inside.find(|c| *c == '|'));
+            inside.for_each(drop);
         } else if "`*_[]<>&~#$|".contains(c) {
             left.insert(c);
         }
@@ -185,6 +190,8 @@ fn no_text_of_a_record_becomes_markup() {
         "&lt;script&gt;",
         "a\\",
         "\u{202e}\u{200b}\u{7}",
+        "https://example.org/a_b|c?d=1&e=2`f`",
+        "`a@b.example\\",
     ] {
         assert_eq!(forms(&entry(text)), plain, "{text:?}");
     }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use dhfpack::digest::Sha256;
 use dhfpack::monitor::Silent;
 use dhfpack::store::{self, Access, Created, Store, StoreError, Swapped};
+use miette::Diagnostic;
 
 use super::contract::tools::{MIB, bytes, content, put};
 use super::contract::{STORE, in_child};
@@ -182,6 +183,40 @@ fn a_server_that_stays_busy_is_given_up_after_five_attempts() {
     }
 }
 
+/// A page of a listing that names the next one.
+fn page(next: &str) -> &'static str {
+    let text = format!(
+        "<?xml version=\"1.0\"?><ListBucketResult><Name>releases</Name><Prefix>faults/</Prefix>\
+         <KeyCount>0</KeyCount><IsTruncated>true</IsTruncated>\
+         <NextContinuationToken>{next}</NextContinuationToken></ListBucketResult>"
+    );
+    text.leak()
+}
+
+#[test]
+fn a_listing_without_end_is_given_up() {
+    let again = page("again");
+    if let Some(asked) = play(Kind::S3sFs, "endless", move |_| Fault::Refuse(200, again)) {
+        assert_eq!(asked.len(), 2, "{asked:?}");
+    }
+    let ever_new = |asked: &Asked| Fault::Refuse(200, page(&asked.number.to_string()));
+    if let Some(asked) = play(Kind::S3sFs, "endless", ever_new) {
+        assert_eq!(asked.len(), 2500);
+    }
+}
+
+#[test]
+fn an_answer_that_is_no_error_of_the_service_is_told_of_and_not_repeated() {
+    let login = "<!DOCTYPE html><title>Sign in</title>Authorization: secret";
+    play(Kind::S3sFs, "web page", |_| Fault::Refuse(403, login));
+    play(Kind::S3sFs, "text", |_| {
+        Fault::Refuse(400, "<Error><Code>sec")
+    });
+    play(Kind::S3sFs, "broken listing", |_| {
+        Fault::Refuse(200, "<html>secret")
+    });
+}
+
 /// All transfers at once, each of more than they may hold together.
 #[cfg(target_os = "linux")]
 #[test]
@@ -235,8 +270,27 @@ fn a_scene() {
             let error = store.list("").unwrap_err();
             assert!(error.to_string().contains("307"), "{error}");
         }
+        "endless" => says(store, &["have no end"], "use another"),
+        "web page" => says(
+            store,
+            &["403", "a web page where its error belongs"],
+            "proxy",
+        ),
+        "text" => says(store, &["400", "a text where its error belongs"], "proxy"),
+        "broken listing" => says(store, &["cannot be understood"], "proxy"),
         other => panic!("{other}"),
     }
+}
+
+/// Lists, which must fail with these words and this advice, and nothing secret.
+fn says(store: &dyn Store, expected: &[&str], help: &str) {
+    let error = store.list("").unwrap_err();
+    let (text, advice) = (error.to_string(), error.help().unwrap().to_string());
+    for expected in expected {
+        assert!(text.contains(expected), "{text}");
+    }
+    assert!(advice.contains(help), "{advice}");
+    assert!(!text.contains("sec"), "{text}");
 }
 
 fn small(store: &dyn Store) {

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use super::DhfError;
 use crate::error::IoContext;
 use crate::manifest::Manifest;
-use crate::monitor::Monitor;
 use crate::platform;
-use crate::store::{self, Access, Address, Store, StoreError};
+use crate::store::{Address, StoreError};
 
 /// What stands for the version in the address.
 const VERSION: &str = "{version}";
@@ -41,36 +40,53 @@ fn names_version(path: &str, version: &str) -> bool {
     })
 }
 
-/// Opens the release's folder. One on a disk is made, from the first folder that has the version
-/// in its name; what lies above must be there, so that nothing is written below a share that is
-/// not mounted.
-pub fn open<'m>(
-    address: &Address,
-    version: &str,
-    access: &Access,
-    monitor: &'m dyn Monitor,
-) -> Result<Box<dyn Store + 'm>, DhfError> {
-    if let Address::Folder(path) = address {
-        make_folders(path, version)?;
+/// The folders on a disk that are made for a release, the highest first: those from the first that
+/// has the version in its name.
+fn own_folders(address: &Address, version: &str) -> Vec<PathBuf> {
+    let Address::Folder(path) = address else {
+        return Vec::new();
+    };
+    let mut folder = PathBuf::new();
+    let mut folders = Vec::new();
+    for component in path.components() {
+        folder.push(component);
+        let name = component.as_os_str().to_string_lossy();
+        if !folders.is_empty() || names_version(&name, version) {
+            folders.push(folder.clone());
+        }
     }
-    Ok(store::open(address, access, monitor)?)
+    folders
 }
 
-fn make_folders(path: &Path, version: &str) -> Result<(), StoreError> {
-    let mut folder = PathBuf::new();
-    let mut is_below = false;
-    for component in path.components() {
-        let parent = folder.clone();
-        folder.push(component);
-        is_below |= names_version(&component.as_os_str().to_string_lossy(), version);
-        if !is_below {
-            continue;
-        }
+/// The folder above, if it has a name.
+fn above(folder: &Path) -> Option<&Path> {
+    let above = folder.parent();
+    above.filter(|above| !above.as_os_str().is_empty())
+}
+
+/// Fails unless what lies above a release's own folders is there, so that nothing is written below
+/// a share that is not mounted.
+pub(super) fn require(address: &Address, version: &str) -> Result<(), StoreError> {
+    let folders = own_folders(address, version);
+    let Some(above) = folders.first().and_then(|first| above(first)) else {
+        return Ok(());
+    };
+    let found = fs::metadata(above).at("find the folder", above)?;
+    if found.is_dir() {
+        return Ok(());
+    }
+    let not_one = Err(io::Error::from(io::ErrorKind::NotADirectory));
+    Ok(not_one.at("find the folder", above)?)
+}
+
+/// Makes a release's own folders, as far as they are not there.
+pub(super) fn make(address: &Address, version: &str) -> Result<(), StoreError> {
+    for folder in own_folders(address, version) {
         match fs::create_dir(&folder) {
             Ok(()) => {
                 platform::set_plain_mode(&folder, true).at("set the mode of", &folder)?;
-                if !parent.as_os_str().is_empty() {
-                    platform::sync_folder(&parent).at("sync", &parent)?;
+                if let Some(above) = above(&folder) {
+                    platform::sync_folder(above).at("sync", above)?;
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

@@ -67,7 +67,7 @@ impl Parts {
 }
 
 /// Removes what killed runs left. What cannot be removed is no reason to stop.
-fn remove_abandoned(root: &Path) -> Result<(), StoreError> {
+pub(super) fn remove_abandoned(root: &Path) -> Result<(), StoreError> {
     for entry in fs::read_dir(root).at("list", root)? {
         let entry = entry.at("list", root)?;
         let folder = entry.path();

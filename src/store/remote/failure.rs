@@ -6,6 +6,10 @@ use opendal::ErrorKind;
 use super::trace::{Refusal, Trace, Trouble, plain};
 use crate::store::{Remote, Service, StoreError};
 
+/// What to do about an answer that is none of the service's.
+const FOREIGN: &str = "this may not be the service, but a proxy or a sign-in page before it: check \
+                       the address, its `endpoint`, and HTTPS_PROXY";
+
 /// A service that cannot be used as it is named.
 pub(super) fn unusable(remote: &Remote, problem: String, help: &'static str) -> StoreError {
     StoreError::Service {
@@ -60,6 +64,15 @@ pub(super) fn told(
             (format!("it cannot be reached: {problem}"), help)
         }
         Some(Trouble::Refused(refusal)) => refused(service, &refusal),
+        Some(Trouble::Endless) => (
+            "the service's answers have no end".to_owned(),
+            "this server cannot be relied on: use another",
+        ),
+        // OpenDAL's words for an answer of another form than the service's.
+        None if error.message().starts_with("deserialize ") => (
+            "the service's answer cannot be understood".to_owned(),
+            FOREIGN,
+        ),
         None => (plain(error.message()), unclear(error)),
     }
 }
@@ -75,6 +88,9 @@ fn said(refusal: &Refusal) -> String {
         if !part.is_empty() {
             text = format!("{text}, {part}");
         }
+    }
+    if let Some(instead) = refusal.instead {
+        text = format!("{text}, with {instead} where its error belongs");
     }
     text
 }
@@ -109,6 +125,10 @@ fn help(service: Service, refusal: &Refusal) -> &'static str {
             _,
         )
         | (_, 401) => logins(service),
+        ("AuthorizationHeaderMalformed" | "PermanentRedirect" | "TemporaryRedirect", _)
+        | (_, 301 | 302 | 307) => "the bucket is elsewhere: add its `region` to the address",
+        (_, 429 | 500..=599) => "the service is overloaded or broken: run again later",
+        _ if refusal.instead.is_some() => FOREIGN,
         (_, 403) => {
             "the login may not do this: it needs to list, read and write below this address (not \
              to delete); check also this machine's clock"
@@ -117,11 +137,8 @@ fn help(service: Service, refusal: &Refusal) -> &'static str {
             "what arrived is not what was sent: run again; if it stays so, the network or this \
              machine's memory is damaged"
         }
-        ("AuthorizationHeaderMalformed" | "PermanentRedirect" | "TemporaryRedirect", _)
-        | (_, 301 | 302 | 307) => "the bucket is elsewhere: add its `region` to the address",
         (_, 404) => "there is no such object, bucket or container",
         (_, 409 | 412) => "somebody else writes there: run again when they have finished",
-        (_, 429 | 500..=599) => "the service is overloaded or broken: run again later",
         _ => "see what the service's documentation says of this error",
     }
 }

@@ -1,5 +1,6 @@
 //! What the requests of one operation met, which their last answer alone does not tell.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -15,6 +16,7 @@ const MOST_QUESTIONS: u32 = 2500;
 pub(super) struct Trace {
     in_doubt: AtomicBool,
     questions: AtomicU32,
+    pages: Mutex<HashSet<String>>,
     trouble: Mutex<Option<Trouble>>,
 }
 
@@ -23,6 +25,8 @@ pub(super) struct Trace {
 pub(super) enum Trouble {
     /// The service said no.
     Refused(Refusal),
+    /// It answers questions with ever more to ask.
+    Endless,
     /// It could not be reached.
     Unreachable {
         problem: String,
@@ -38,6 +42,8 @@ pub(super) struct Refusal {
     /// The service's own name for it, if it gives one.
     pub(super) code: String,
     pub(super) message: String,
+    /// What came instead of an error that can be understood, if anything came.
+    pub(super) instead: Option<&'static str>,
 }
 
 impl Trace {
@@ -51,9 +57,14 @@ impl Trace {
         self.in_doubt.load(Ordering::Relaxed)
     }
 
-    /// Counts a request that reads; false once there are so many that the answers have no end.
-    pub(super) fn may_ask(&self) -> bool {
-        self.questions.fetch_add(1, Ordering::Relaxed) < MOST_QUESTIONS
+    /// Counts a request that reads; false once there are so many that the answers have no end, or
+    /// if it asks for the same page of a listing again.
+    pub(super) fn may_ask(&self, query: &str) -> bool {
+        let is_new = !query.split('&').any(is_page_mark) || {
+            let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+            pages.insert(query.to_owned())
+        };
+        is_new && self.questions.fetch_add(1, Ordering::Relaxed) < MOST_QUESTIONS
     }
 
     pub(super) fn note(&self, trouble: Trouble) {
@@ -64,6 +75,12 @@ impl Trace {
         let trouble = self.trouble.lock();
         trouble.unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// Whether a part of a query names a page of a listing, as S3, Azure and Google do.
+fn is_page_mark(part: &str) -> bool {
+    let name = part.split('=').next();
+    matches!(name, Some("continuation-token" | "marker" | "pageToken"))
 }
 
 /// The errors of S3 and Azure.
@@ -99,6 +116,7 @@ impl Refusal {
     /// Reads an error from the body that tells it. Of any other body, such as a proxy's page,
     /// nothing is shown: it may repeat what was sent.
     pub(super) fn read(status: u16, body: &[u8]) -> Self {
+        let mut instead = None;
         let (code, message) = if let Ok(error) = quick_xml::de::from_reader::<_, XmlError>(body) {
             (error.code, error.message)
         } else if let Ok(JsonError { error }) = serde_json::from_slice(body) {
@@ -108,13 +126,29 @@ impl Refusal {
                 error.message,
             )
         } else {
+            instead = foreign(body);
             (String::new(), String::new())
         };
         Self {
             status,
             code: plain(&code),
             message: plain(&message),
+            instead,
         }
+    }
+}
+
+/// What a body is that is no service's error; none if there is nothing.
+fn foreign(body: &[u8]) -> Option<&'static str> {
+    let body = body.trim_ascii_start();
+    let begins = |with: &str| {
+        let start = body.get(..with.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()))
+    };
+    match body {
+        [] => None,
+        _ if begins("<!doctype html") || begins("<html") => Some("a web page"),
+        _ => Some("a text"),
     }
 }
 
@@ -135,8 +169,8 @@ mod tests {
     #[test]
     fn an_operation_asks_often_and_not_for_ever() {
         let trace = Trace::default();
-        assert!((0..MOST_QUESTIONS).all(|_| trace.may_ask()));
-        assert!(!trace.may_ask());
+        assert!((0..MOST_QUESTIONS).all(|_| trace.may_ask("list-type=2")));
+        assert!(!trace.may_ask("list-type=2"));
     }
 
     #[test]
@@ -145,18 +179,21 @@ mod tests {
                    <Message>No &amp; no\u{7}</Message><RequestId>1</RequestId></Error>";
         let json =
             r#"{"error":{"code":412,"message":"No","errors":[{"reason":"conditionNotMet"}]}}"#;
-        for (body, code, message) in [
-            (xml, "AccessDenied", "No & no\u{fffd}"),
-            (json, "conditionNotMet", "No"),
-            ("<html><body>Authorization: secret</body></html>", "", ""),
-            ("", "", ""),
-            ("{}", "", ""),
+        let page = "\n<HTML><body>Authorization: secret</body></html>";
+        for (body, code, message, instead) in [
+            (xml, "AccessDenied", "No & no\u{fffd}", None),
+            (json, "conditionNotMet", "No", None),
+            (page, "", "", Some("a web page")),
+            ("<Error><Code>Acc", "", "", Some("a text")),
+            ("", "", "", None),
+            ("{}", "", "", Some("a text")),
         ] {
             let refusal = Refusal::read(403, body.as_bytes());
             assert_eq!(
                 (refusal.code.as_str(), refusal.message.as_str()),
                 (code, message)
             );
+            assert_eq!(refusal.instead, instead, "{body}");
         }
         assert_eq!(plain(&"ä".repeat(1000)).chars().count(), 301);
     }

@@ -72,9 +72,10 @@ impl Outgoing {
 impl HttpTransport for Transport {
     async fn fetch(&self, request: Request<Buffer>) -> opendal::Result<Response<HttpBody>> {
         let request = Outgoing::new(request)?;
-        if request.method == Method::GET && !self.trace.may_ask() {
-            let problem = "the service's answers have no end";
-            return Err(Error::new(ErrorKind::Unexpected, problem));
+        let query = request.url.query().unwrap_or_default();
+        if request.method == Method::GET && !self.trace.may_ask(query) {
+            self.trace.note(Trouble::Endless);
+            return Err(Error::new(ErrorKind::Unexpected, "no end"));
         }
         let mut attempts = if is_of_machine(&request.url) {
             Attempts::once()
