@@ -1,6 +1,7 @@
 //! Publishing in one run: again, interrupted, signed later, on another machine, by two at once.
 
 mod interrupted;
+mod losses;
 mod once;
 mod outputs;
 mod proof;

@@ -71,11 +71,22 @@ impl<'a> Planned<'a> {
     /// `location`.
     pub(super) fn of(
         records: &Records<'_>,
-        (manifest, digest): (&Manifest, Sha256),
+        whole: (&Manifest, Sha256),
         config: &ResolvedConfig,
         location: &Address,
         standing: &Standing,
         to: Destinations<'a>,
+    ) -> Result<Self, PublishError> {
+        Self::after(None, records, whole, config, (location, standing, to))
+    }
+
+    /// The same, after a receipt of the archive named this row.
+    pub(super) fn after(
+        row: Option<&RowReceipt>,
+        records: &Records<'_>,
+        (manifest, digest): (&Manifest, Sha256),
+        config: &ResolvedConfig,
+        (location, standing, to): (&Address, &Standing, Destinations<'a>),
     ) -> Result<Self, PublishError> {
         let dhf = match to.dhf {
             None => None,
@@ -108,7 +119,8 @@ impl<'a> Planned<'a> {
             Some(to) => {
                 let place = registry::archive_location(location, to.store.address());
                 let registration =
-                    Registration::of(manifest, digest, config, standing.released_at, &place)?;
+                    Registration::of(manifest, digest, config, standing.released_at, &place)?
+                        .after(row, to.store.address());
                 Some(Row {
                     is_there: registry::check(to.store, &registration)?,
                     to,
@@ -121,6 +133,11 @@ impl<'a> Planned<'a> {
             manual,
             registry,
         })
+    }
+
+    /// Whether a row is to be added to the register.
+    pub(super) fn adds_row(&self) -> bool {
+        self.registry.as_ref().is_some_and(|row| !row.is_there)
     }
 
     /// What would be done, step by step.
