@@ -11,6 +11,7 @@ use crate::store::StoreError;
 use crate::verify::VerifyError;
 
 pub mod dhf;
+mod earlier;
 mod exchange;
 mod git_file;
 mod keeping;
@@ -27,6 +28,7 @@ mod step;
 mod upload;
 
 pub use dhf::DhfError;
+pub use earlier::LossError;
 pub use exchange::{GrowingDocument, InStore, exchange};
 pub use git_file::GitFile;
 pub use outputs::{Destinations, RegisterAt};
@@ -116,6 +118,10 @@ pub enum PublishError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Retention(#[from] RetentionError),
+    /// Something that was published is lost.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Loss(#[from] LossError),
     /// It does not fit to an archive that it amends or supersedes.
     #[error(transparent)]
     #[diagnostic(transparent)]

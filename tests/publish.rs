@@ -4,6 +4,7 @@ mod dropbox;
 mod in_git;
 mod interrupted;
 mod killed;
+mod losses;
 mod once;
 mod outputs;
 mod proof;

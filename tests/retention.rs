@@ -3,6 +3,7 @@
 mod apply;
 mod command;
 mod documentation;
+mod losses;
 mod permissions;
 mod publish;
 mod record;

@@ -201,7 +201,9 @@ impl From<PublishError> for CliError {
         let kind = match error {
             PublishError::Registry(error) => return error.into(),
             PublishError::Dhf(error) => return error.into(),
-            PublishError::Damaged { .. } | PublishError::Signatures { .. } => Kind::Integrity,
+            PublishError::Damaged { .. }
+            | PublishError::Signatures { .. }
+            | PublishError::Loss(_) => Kind::Integrity,
             PublishError::NoWriter { .. }
             | PublishError::Retention(
                 RetentionError::Unconfirmed { .. } | RetentionError::CannotLock { .. },

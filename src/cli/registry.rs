@@ -52,6 +52,7 @@ impl From<RegistryError> for CliError {
     fn from(error: RegistryError) -> Self {
         let kind = match &error {
             RegistryError::Broken { .. }
+            | RegistryError::RowLost { .. }
             | RegistryError::OtherArchive { .. }
             | RegistryError::TagMoved { .. }
             | RegistryError::OtherCertificate { .. } => Kind::Integrity,

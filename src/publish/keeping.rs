@@ -37,16 +37,17 @@ impl Keeping {
         Ok(Self::Asked(planned))
     }
 
-    /// Fails if the store cannot lock, or if nobody confirmed what could never be undone.
-    pub(super) fn require(
-        &self,
-        store: &dyn Store,
-        confirmation: Confirmation,
-    ) -> Result<(), PublishError> {
-        if let Self::Asked(planned) = self {
-            retention::require(store, planned, confirmation)?;
+    /// Fails if the store cannot lock.
+    pub(super) fn require(&self, store: &dyn Store) -> Result<(), PublishError> {
+        Ok(retention::require(store, &self.planned())?)
+    }
+
+    /// The locks that are asked for.
+    pub(super) fn planned(&self) -> Planned {
+        match self {
+            Self::Asked(planned) => *planned,
+            Self::NotConfigured | Self::NoLock | Self::Waits => Planned::default(),
         }
-        Ok(())
     }
 
     /// What would be locked.
@@ -63,18 +64,25 @@ impl Keeping {
         Report::new(Step::Retention, state, detail)
     }
 
-    /// Locks the archive; gives how its objects are locked then, if they were looked at.
+    /// Locks the archive, whose objects are locked as in `present` if that is known; gives how
+    /// they are locked then, if they were looked at.
     pub(super) fn carry_out(
         &self,
         store: &dyn Store,
         name: &str,
+        present: Option<Vec<Locked>>,
         confirmation: Confirmation,
         monitor: &dyn Monitor,
     ) -> Result<(Report, Option<Vec<Locked>>), PublishError> {
         let Self::Asked(planned) = self else {
-            return Ok((self.step(), None));
+            return Ok((self.step(), present));
         };
-        let applied = retention::apply(store, name, planned, confirmation, monitor)?;
+        let present = match present {
+            Some(present) => present,
+            None => retention::check(store, name, monitor)?,
+        };
+        let changes = retention::changes_of(present, name, planned, monitor)?;
+        let applied = changes.apply(store, confirmation, monitor)?;
         let (changed, all) = (applied.changed, applied.objects.len());
         let locks = locks(planned);
         let detail = format!("{all} objects, each at least {locks}; {changed} of them by this run");

@@ -68,16 +68,14 @@ enum Manual<'a> {
 
 impl<'a> Planned<'a> {
     /// Checks all that can be checked without writing, for the archive that is, or will be, at
-    /// `location`.
+    /// `location`, after a receipt of it named this row.
     pub(super) fn of(
+        row: Option<&RowReceipt>,
         records: &Records<'_>,
-        (manifest, digest): (&Manifest, Sha256),
+        whole: (&Manifest, Sha256),
         config: &ResolvedConfig,
-        location: &Address,
-        standing: &Standing,
-        to: Destinations<'a>,
+        (location, standing, to): (&Address, &Standing, Destinations<'a>),
     ) -> Result<Self, PublishError> {
-        let whole = (manifest, digest);
         let dhf = Copy::of(whole, location, to.dhf)?;
         if let Some(copy) = &dhf {
             copy.outputs.require_place(copy.to)?;
@@ -85,8 +83,13 @@ impl<'a> Planned<'a> {
         Ok(Self {
             dhf,
             manual: Manual::of(records, whole, standing, to.manual)?,
-            registry: Row::of(whole, config, location, standing, to.registry)?,
+            registry: Row::of(row, whole, config, (location, standing), to.registry)?,
         })
+    }
+
+    /// Whether a row is to be added to the register.
+    pub(super) fn adds_row(&self) -> bool {
+        self.registry.as_ref().is_some_and(|row| !row.is_there)
     }
 
     /// What would be done, step by step.
@@ -151,17 +154,15 @@ impl<'a> Planned<'a> {
 
 /// How far they have come, without writing: each by itself, so that one that is broken hides none.
 pub(super) fn progress(
+    row: Option<&RowReceipt>,
     records: &Records<'_>,
-    (manifest, digest): (&Manifest, Sha256),
+    whole: (&Manifest, Sha256),
     config: &ResolvedConfig,
-    location: &Address,
-    standing: &Standing,
-    to: Destinations<'_>,
+    (location, standing, to): (&Address, &Standing, Destinations<'_>),
 ) -> [(Step, Result<Report, PublishError>); 3] {
-    let whole = (manifest, digest);
     let dhf = Copy::of(whole, location, to.dhf);
     let manual = Manual::of(records, whole, standing, to.manual);
-    let registry = Row::of(whole, config, location, standing, to.registry);
+    let registry = Row::of(row, whole, config, (location, standing), to.registry);
     [
         (Step::Dhf, dhf.map(|copy| Copy::step(copy.as_ref()))),
         (Step::ServiceManual, manual.map(|manual| manual.step())),
@@ -204,16 +205,17 @@ impl<'a> Copy<'a> {
 
 impl<'a> Row<'a> {
     fn of(
+        row: Option<&RowReceipt>,
         (manifest, digest): (&Manifest, Sha256),
         config: &ResolvedConfig,
-        location: &Address,
-        standing: &Standing,
+        (location, standing): (&Address, &Standing),
         to: Option<RegisterAt<'a>>,
     ) -> Result<Option<Self>, PublishError> {
         let Some(to) = to else { return Ok(None) };
         let place = registry::archive_location(location, to.store.address());
         let registration =
-            Registration::of(manifest, digest, config, standing.released_at, &place)?;
+            Registration::of(manifest, digest, config, standing.released_at, &place)?
+                .after(row, to.store.address());
         Ok(Some(Self {
             is_there: registry::check(to.store, &registration)?,
             to,

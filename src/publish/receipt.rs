@@ -12,7 +12,7 @@ use crate::config::LockMode;
 use crate::digest::Sha256;
 use crate::manifest;
 use crate::path::ArchivePath;
-use crate::store::{Locks, Object, Promises, Store, StoreError};
+use crate::store::{Locks, Object, Promises, Retention, Store, StoreError};
 
 mod check;
 mod keep;
@@ -145,6 +145,12 @@ impl Receipt {
         found.ok().and_then(|index| self.objects.get(index))
     }
 
+    /// The row that it names, of the archive with the manifest that has this digest.
+    pub fn row_of(&self, manifest: &Sha256) -> Option<&RowReceipt> {
+        let row = self.outputs.registry.as_ref();
+        row.filter(|_| self.manifest_sha256 == *manifest)
+    }
+
     /// Whether it tells of a lock.
     fn has_locks(&self) -> bool {
         let mut objects = self.objects.iter();
@@ -202,6 +208,17 @@ impl ObjectReceipt {
                 until: retention.until,
             }),
             legal_hold: locks.legal_hold,
+        }
+    }
+
+    /// How it was locked.
+    pub(super) fn locks(&self) -> Locks {
+        Locks {
+            retention: self.retention.map(|then| Retention {
+                mode: then.mode,
+                until: then.until,
+            }),
+            legal_hold: self.legal_hold,
         }
     }
 

@@ -62,9 +62,7 @@ pub fn record(
 /// Whether the register says this already. Fails, without writing anything, if the release cannot
 /// be registered.
 pub fn check(store: &dyn Store, registration: &Registration) -> Result<bool, RegistryError> {
-    let Some(bytes) = load(store)? else {
-        return Ok(false);
-    };
+    let bytes = load(store)?.unwrap_or_else(|| register::header().into_bytes());
     let register = Register::parse(&bytes);
     require_intact(store, &register, &mut Writers::default())?;
     let next = registration.next(&register)?;

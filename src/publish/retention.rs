@@ -35,6 +35,15 @@ impl Planned {
     pub const fn is_nothing(&self) -> bool {
         self.retention.is_none() && !self.legal_hold
     }
+
+    /// The same without a lock that would be over already.
+    pub(super) fn ahead(&self) -> Self {
+        let now = Timestamp::now();
+        Self {
+            retention: self.retention.filter(|retention| retention.until > now),
+            ..*self
+        }
+    }
 }
 
 /// How an archive's locks are to be extended.
@@ -94,21 +103,35 @@ pub fn years_after(from: Timestamp, years: u16) -> Result<Timestamp, RetentionEr
     end.timestamp().round(whole).map_err(too_far)
 }
 
-/// Fails if `store` cannot lock objects as planned, or if nobody confirmed what could never be
-/// undone. Asked before an archive is uploaded.
-pub fn require(
-    store: &dyn Store,
-    planned: &Planned,
-    confirmation: Confirmation,
-) -> Result<(), RetentionError> {
+/// Fails if `store` cannot lock objects as planned. Asked before an archive is uploaded.
+pub fn require(store: &dyn Store, planned: &Planned) -> Result<(), RetentionError> {
     if planned.is_nothing() {
         return Ok(());
     }
-    able(store)?;
-    match planned.retention {
+    able(store).map(|_| ())
+}
+
+/// Fails if an object that is added would get a lock that nobody could lift, and nobody confirmed
+/// that.
+pub(super) fn require_for_new(
+    planned: &Planned,
+    confirmation: Confirmation,
+) -> Result<(), RetentionError> {
+    match planned.ahead().retention {
         Some(retention) => confirmation.allows(&retention),
         None => Ok(()),
     }
+}
+
+/// Fails if one of these objects would get such a lock.
+pub(super) fn require_for(
+    present: &[Locked],
+    planned: &Planned,
+    confirmation: Confirmation,
+) -> Result<(), RetentionError> {
+    let planned = planned.ahead();
+    let wanted = |locked: &Locked| Ok(stronger(locked.locks, &planned));
+    Changes::to(present.to_vec(), wanted)?.require(confirmation)
 }
 
 /// Locks every object of the archive `name`, unless it is locked as long and as strongly already.
@@ -132,20 +155,24 @@ pub fn changes(
     if !planned.is_nothing() {
         able(store)?;
     }
-    let present = check(store, name, monitor)?;
-    let now = Timestamp::now();
-    let retention = planned.retention.filter(|retention| retention.until > now);
-    if let (Some(over), None) = (planned.retention, retention) {
+    changes_of(check(store, name, monitor)?, name, planned, monitor)
+}
+
+/// What [`apply`] would change about objects of the archive `name` that are locked like this.
+pub(super) fn changes_of(
+    present: Vec<Locked>,
+    name: &str,
+    planned: &Planned,
+    monitor: &dyn Monitor,
+) -> Result<Changes, RetentionError> {
+    let ahead = planned.ahead();
+    if let (Some(over), None) = (planned.retention, ahead.retention) {
         monitor.notice(&format!(
             "the least time to keep {name} ended at {}: no lock is set; `dhfpack retention extend` sets a longer one",
             over.until
         ));
     }
-    let wanted = Planned {
-        retention,
-        ..*planned
-    };
-    Changes::to(present, |locked| Ok(stronger(locked.locks, &wanted)))
+    Changes::to(present, |locked| Ok(stronger(locked.locks, &ahead)))
 }
 
 /// What extends the locks of the archive `name`. Fails, before anything is changed, if a lock
@@ -259,7 +286,7 @@ fn able(store: &dyn Store) -> Result<&dyn ObjectLock, RetentionError> {
 }
 
 /// What is there, made as strong as planned: the later end, the stricter mode.
-fn stronger(present: Locks, planned: &Planned) -> Locks {
+pub(super) fn stronger(present: Locks, planned: &Planned) -> Locks {
     let retention = match (present.retention, planned.retention) {
         (Some(present), Some(planned)) => Some(Retention {
             mode: present.mode.max(planned.mode),

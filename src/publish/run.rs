@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
+use super::earlier::{self, Earlier, Remade};
 use super::keeping::Keeping;
 use super::outputs::{self, Destinations};
-use super::receipt::{self, Kept, ObjectReceipt, Outputs, Receipt};
-use super::retention::{self, Confirmation, Locked};
+use super::receipt::{self, Kept, ObjectReceipt, Outputs, Receipt, RowReceipt};
+use super::retention::{self, Confirmation, Locked, Planned};
 use super::signatures::{self, Standing};
 use super::upload::{self, Prepared, Upload};
 use super::{PublishError, Published, ReadBack, Report, Source, State, Step, StoreFile, Stored};
@@ -51,6 +52,9 @@ pub struct Plan<'a> {
     prepared: Prepared<'a>,
     standing: Standing,
     left_out: Vec<String>,
+    remade: Remade,
+    /// How the archive is locked, if that is known and no file is missing.
+    present: Option<Vec<Locked>>,
     /// What else is asked for.
     others: Option<(Keeping, outputs::Planned<'a>)>,
 }
@@ -126,22 +130,32 @@ pub fn plan<'a>(
     let manifest = source.manifest();
     let name = &manifest.name;
     catalogue::require_siblings(order.store, manifest, monitor)?;
+    // The receipt first: what another run adds meanwhile is not taken for something that is gone.
+    let earlier = Earlier::latest(order.store, name)?;
     let there = upload::list(order.store, name)?;
+    if let Some(earlier) = &earlier {
+        earlier.require_locked(name, &there)?;
+    }
     let merged = signatures::merge(source, signatures::in_store(order.store, name, &there)?)?;
     let standing = Standing::of(&merged.all, (manifest, source.digest()), order.policy);
-    let others = order.others.map(|to| others(source, order, &standing, to));
+    let row = earlier.as_ref();
+    let row = row.and_then(|earlier| earlier.row(source.digest()));
+    let others = order.others;
+    let others = others.map(|to| planned_others(source, order, &standing, row, to));
     let others = others.transpose()?;
-    let before = receipt::latest(order.store, name)?.and_then(|(_, receipt)| receipt.ok());
-    let before = before.filter(|before| before.manifest_sha256 == source.digest());
-    let proved = |file: &StoreFile, object: &Object| {
-        let known = before.as_ref()?.object(&file.path)?;
-        (known.sha256 == file.sha256 && known.is_still(object)).then(|| Stored {
-            file: file.clone(),
-            version: known.version.clone(),
-            checksum: known.checksum.clone(),
-        })
-    };
     let files = source.files(&merged.all)?;
+    let missing = earlier::missing(name, &there, &files);
+    let adds_row = others.as_ref().is_some_and(|(_, others)| others.adds_row());
+    let remade = match &earlier {
+        Some(earlier) => earlier.remade(source.digest(), name, &there, &missing, adds_row)?,
+        None => Remade::default(),
+    };
+    let keeping = others.as_ref().map(|(keeping, _)| keeping.planned());
+    let planned = keeping.unwrap_or_default();
+    let counts = (there.len(), missing.len());
+    let present = locks_before(order, name, earlier.as_ref(), &planned, counts, monitor)?;
+    let proved =
+        |file: &StoreFile, object: &Object| earlier.as_ref()?.proved(source.digest(), file, object);
     let prepared = Upload {
         store: order.store,
         name,
@@ -154,26 +168,61 @@ pub fn plan<'a>(
         prepared,
         standing,
         left_out: merged.left_out,
+        remade,
+        present,
         others,
     })
 }
 
-/// What else is asked for.
-fn others<'a>(
+/// What else is asked for, after a receipt of the archive named this row.
+fn planned_others<'a>(
     source: &Source<'_>,
     order: Order<'_>,
     standing: &Standing,
+    row: Option<&RowReceipt>,
     to: Destinations<'a>,
 ) -> Result<(Keeping, outputs::Planned<'a>), PublishError> {
     let config = source.config()?;
     let keeping = Keeping::of(config.config.retention.as_ref(), standing)?;
-    keeping.require(order.store, order.confirmation)?;
+    keeping.require(order.store)?;
     let records = Records::of(source.tree())?;
     let manifest = source.manifest();
     let location = order.store.address().below(&manifest.name);
     let whole = (manifest, source.digest());
-    let planned = outputs::Planned::of(&records, whole, &config, &location, standing, to)?;
+    let at = (&location, standing, to);
+    let planned = outputs::Planned::of(row, &records, whole, &config, at)?;
     Ok((keeping, planned))
+}
+
+/// How the archive's objects are locked, if none is missing and anything hangs on that before they
+/// are compared. Fails if they would be locked less than they were, or for good and without
+/// confirmation.
+fn locks_before(
+    order: Order<'_>,
+    name: &str,
+    earlier: Option<&Earlier>,
+    planned: &Planned,
+    (there, missing): (usize, usize),
+    monitor: &dyn Monitor,
+) -> Result<Option<Vec<Locked>>, PublishError> {
+    let confirmed = retention::require_for_new(planned, order.confirmation);
+    let is_confirmed = confirmed.is_ok();
+    if missing > 0 {
+        confirmed?;
+    }
+    let earlier = earlier.filter(|earlier| earlier.has_locks());
+    if there == 0 || (earlier.is_none() && is_confirmed) {
+        return Ok(None);
+    }
+    let present = retention::check(order.store, name, monitor)?;
+    if let Some(earlier) = earlier {
+        earlier.require_as_strong(name, &present, planned)?;
+        if let Some(lifted) = earlier.lifted(name, &present, planned) {
+            monitor.notice(&lifted);
+        }
+    }
+    retention::require_for(&present, planned, order.confirmation)?;
+    Ok((missing == 0).then_some(present))
 }
 
 impl Plan<'_> {
@@ -199,9 +248,10 @@ impl Plan<'_> {
         let bytes = missing.iter().map(|file| file.size);
         let bytes = bytes.fold(0, u64::saturating_add);
         let files = format!(
-            "{} to copy, {bytes} bytes; {} there already",
+            "{} to copy, {bytes} bytes; {} there already{}",
             missing.len(),
-            self.prepared.kept()
+            self.prepared.kept(),
+            self.remade.note()
         );
         let state = outputs::planned(missing.is_empty());
         let mut steps = vec![Report::new(Step::Files, state, files), self.standing.step()];
@@ -223,17 +273,19 @@ impl Plan<'_> {
             prepared,
             standing,
             left_out,
+            remade,
+            present,
             others,
         } = self;
         let name = &source.manifest().name;
         let open = |path: &ArchivePath| source.open(path);
         let published = prepared.write(&open, monitor)?;
-        let mut steps = vec![files_done(&published), standing.step()];
+        let mut steps = vec![files_done(&published, &remade), standing.step()];
         let mut outputs = Outputs::default();
-        let mut locked = None;
+        let mut locked = present;
         if let Some((keeping, others)) = others {
             let (step, locks) =
-                keeping.carry_out(order.store, name, order.confirmation, monitor)?;
+                keeping.carry_out(order.store, name, locked, order.confirmation, monitor)?;
             locked = locks;
             steps.push(step);
             let (done, made) = others.carry_out(source.tree(), monitor)?;
@@ -267,11 +319,12 @@ impl Plan<'_> {
     }
 }
 
-fn files_done(published: &Published) -> Report {
+fn files_done(published: &Published, remade: &Remade) -> Report {
     let Published {
         copied, skipped, ..
     } = published;
-    let detail = format!("{copied} copied, {skipped} there already");
+    let remade = remade.note();
+    let detail = format!("{copied} copied, {skipped} there already{remade}");
     Report::new(Step::Files, outputs::done(*copied > 0), detail)
 }
 

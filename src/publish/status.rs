@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::earlier::Earlier;
 use super::keeping::Keeping;
 use super::outputs::{self, Destinations};
 use super::receipt::{self, Present};
@@ -189,7 +190,12 @@ impl<'s> InStore<'s> {
         let records = Records::of(&tree)?;
         let whole = (&self.manifest, self.digest);
         let location = self.store.address().below(self.name);
-        let others = outputs::progress(&records, whole, config, &location, standing, to);
+        // What is wrong with the receipt, its own step says.
+        let earlier = Earlier::latest(self.store, self.name).ok().flatten();
+        let row = earlier.as_ref();
+        let row = row.and_then(|earlier| earlier.row(self.digest));
+        let at = (&location, standing, to);
+        let others = outputs::progress(row, &records, whole, config, at);
         std::iter::once((Step::Retention, kept))
             .chain(others)
             .map(|(step, report)| told(step, report, monitor))

@@ -25,6 +25,18 @@ pub struct Locks {
     pub legal_hold: bool,
 }
 
+impl Locks {
+    /// Whether these are at least as long and as strict as `other`.
+    pub fn includes(&self, other: &Self) -> bool {
+        let retention = match (self.retention, other.retention) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(own), Some(other)) => own.until >= other.until && own.mode >= other.mode,
+        };
+        retention && (self.legal_hold || !other.legal_hold)
+    }
+}
+
 impl fmt::Display for Retention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "locked until {} in {} mode", self.until, self.mode)

@@ -74,7 +74,7 @@ fn a_child_locks() {
     let planned = retention::plan(&config, released).unwrap();
     let monitor = Recording::default();
     let store = store::open(&store.parse().unwrap(), &Access::default(), &monitor).unwrap();
-    let possible = retention::require(&*store, &planned, confirmation);
+    let possible = retention::require(&*store, &planned);
     let applied =
         possible.and_then(|()| retention::apply(&*store, NAME, &planned, confirmation, &monitor));
     let notices = monitor.notices();

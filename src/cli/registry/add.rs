@@ -1,15 +1,16 @@
 //! `dhfpack registry add`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dhfpack::archive::Records;
 use dhfpack::config::GitFileConfig;
 use dhfpack::finding::Class;
 use dhfpack::monitor::Monitor;
-use dhfpack::publish::PublishError;
+use dhfpack::publish::receipt;
 use dhfpack::publish::registry::{
     self, Change, Correction, Recorded, Registration, RowName, archive_location, released_at,
 };
+use dhfpack::publish::{LossError, PublishError};
 use dhfpack::register::Status;
 use dhfpack::store::{self, Address, Store};
 use dhfpack::verify;
@@ -93,7 +94,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
 /// What the archive says of itself, once it is verified, and where the register is shown.
 fn registration(
     args: &Args,
-    archive: &std::path::Path,
+    archive: &Path,
     store: &dyn Store,
     monitor: &dyn Monitor,
 ) -> Result<(Registration, Option<GitFileConfig>), CliError> {
@@ -119,6 +120,18 @@ fn registration(
     let released_at = released_at(&verdict);
     let config = registry::archived_config(&records, manifest)?;
     let registration = Registration::of(manifest, digest, &config, released_at, &location)?;
+    let registration = match receipt_beside(archive, monitor)? {
+        None => registration,
+        Some((_, Ok(receipt))) => {
+            let row = receipt.row_of(&digest);
+            registration.after(row, store.address())
+        }
+        Some((_, Err(_))) if registry::check(store, &registration)? => registration,
+        Some((receipt, Err(problem))) => {
+            let lost = LossError::Unreadable { receipt, problem };
+            return Err(PublishError::from(lost).into());
+        }
+    };
     if registration.status() == Status::Pending && !args.trust.is_given() {
         monitor.notice(
             "the row says pending: a release is known by its signers, and --trust names none",
@@ -129,6 +142,30 @@ fn registration(
         .registry
         .and_then(|registry| registry.markdown);
     Ok((registration, shown_in))
+}
+
+/// The latest receipt beside the archive, which may name the row that the register held.
+fn receipt_beside(
+    archive: &Path,
+    monitor: &dyn Monitor,
+) -> Result<Option<receipt::Found>, CliError> {
+    let is_url = archive.to_str().is_some_and(Address::is_url);
+    if !is_url && !archive.is_dir() {
+        return Ok(None);
+    }
+    let Some((above, name)) = stores::above(archive, &stores::access()?, monitor)? else {
+        return Ok(None);
+    };
+    match receipt::latest(&*above, &name) {
+        // The folder above an archive may be anybody's, and out of reach.
+        Err(error) if !is_url => {
+            monitor.notice(&format!(
+                "no receipt beside it could be looked for: {error}"
+            ));
+            Ok(None)
+        }
+        latest => Ok(latest?),
+    }
 }
 
 fn print(args: &Args, status: &str, recorded: Recorded) -> Result<(), CliError> {

@@ -9,7 +9,7 @@ use crate::manifest::{self, Manifest};
 use crate::monitor::Monitor;
 use crate::publish::PublishError;
 use crate::publish::retention::{self, Locked};
-use crate::store::{Locks, Object, Retention, Store};
+use crate::store::{Locks, Object, Store};
 
 /// What a store says of an object: more than its bytes do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,19 +142,8 @@ fn compare(receipt: &ObjectReceipt, present: Option<&Present>) -> Vec<Finding> {
 
 /// How a lock that the receipt tells of is no longer what it was; it may only grow stronger.
 fn weakened(receipt: &ObjectReceipt, now: Locks) -> Option<Finding> {
-    let then = Locks {
-        retention: receipt.retention.map(|then| Retention {
-            mode: then.mode,
-            until: then.until,
-        }),
-        legal_hold: receipt.legal_hold,
-    };
-    let is_kept = match (then.retention, now.retention) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(then), Some(now)) => now.until >= then.until && now.mode >= then.mode,
-    };
-    if is_kept && (now.legal_hold || !then.legal_hold) {
+    let then = receipt.locks();
+    if now.includes(&then) {
         return None;
     }
     let detail = format!("the receipt says {then}; now it is {now}");

@@ -51,6 +51,21 @@ pub enum RegistryError {
         /// What is wrong with it.
         findings: Vec<Finding>,
     },
+    /// The register does not hold a row that it held.
+    #[error(
+        "{place} has lost a row: the archive's receipt names line {line} with the SHA-256 {row}, and no row has it. It was cut away or edited, or an older copy of the register was put back; nothing was written"
+    )]
+    #[diagnostic(help(
+        "put back the register from a backup or the store's versions: `dhfpack registry verify STORE --expect-head {row}` says whether it holds that row. Then run again"
+    ))]
+    RowLost {
+        /// The register.
+        place: String,
+        /// The line that it stood in.
+        line: u64,
+        /// The row's digest.
+        row: Sha256,
+    },
     /// The version is registered with another archive.
     #[error(
         "{release} is registered in line {line} with the manifest {registered}; this archive has {manifest}"

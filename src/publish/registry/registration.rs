@@ -1,6 +1,6 @@
 //! What the register shall say of an archive.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -11,7 +11,8 @@ use crate::config::{Market, ResolvedConfig};
 use crate::digest::Sha256;
 use crate::manifest::Manifest;
 use crate::plan::own;
-use crate::register::{Entry, Register, Status, is_neutral, neutral, releases};
+use crate::publish::receipt::RowReceipt;
+use crate::register::{Entry, FILE, Register, Status, is_neutral, neutral, releases};
 use crate::sign;
 use crate::store::Address;
 use crate::verify::{self, Verdict};
@@ -20,6 +21,8 @@ use crate::verify::{self, Verdict};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
     entry: Entry,
+    /// A row that the register has to hold.
+    known: Option<RowReceipt>,
 }
 
 /// What a register needs.
@@ -70,7 +73,23 @@ impl Registration {
                 release_date,
                 ..identity(manifest, digest)
             },
+            known: None,
         })
+    }
+
+    /// The same after a receipt of the archive named this row. A register at that place that does
+    /// not hold it has lost it, and gets no other; one elsewhere may never have had it.
+    #[must_use]
+    pub fn after(mut self, row: Option<&RowReceipt>, register: &Address) -> Self {
+        let is_same = |row: &&RowReceipt| match register {
+            Address::Remote(_) => row.location == register.place(FILE),
+            Address::Folder(folder) => {
+                let whole = |path: PathBuf| absolute(&Address::Folder(path));
+                whole(row.location.clone().into()) == whole(folder.join(FILE))
+            }
+        };
+        self.known = row.filter(is_same).cloned();
+        self
     }
 
     /// The release for a person.
@@ -85,6 +104,7 @@ impl Registration {
 
     /// What the register needs so that it says this.
     pub(super) fn next(&self, register: &Register) -> Result<Next, RegistryError> {
+        self.require_known(register)?;
         let own = &self.entry;
         for release in releases(register) {
             let there = &release.entry;
@@ -131,6 +151,21 @@ impl Registration {
             }
         }
         Ok(Next::Append(Box::new(own.clone())))
+    }
+
+    fn require_known(&self, register: &Register) -> Result<(), RegistryError> {
+        let Some(known) = &self.known else {
+            return Ok(());
+        };
+        let mut lines = register.lines().iter();
+        if lines.any(|line| line.sha256 == known.sha256) {
+            return Ok(());
+        }
+        Err(RegistryError::RowLost {
+            place: known.location.clone(),
+            line: known.line,
+            row: known.sha256,
+        })
     }
 }
 

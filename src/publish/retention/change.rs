@@ -92,6 +92,17 @@ impl Changes {
             .max()
     }
 
+    /// Fails if one of the new locks could never be lifted, and nobody confirmed that.
+    pub(super) fn require(&self, confirmation: Confirmation) -> Result<(), RetentionError> {
+        match self.irrevocable_until() {
+            Some(until) => confirmation.allows(&Retention {
+                mode: LockMode::Compliance,
+                until,
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// Sets the locks, and reads each back.
     pub fn apply(
         self,
@@ -99,12 +110,7 @@ impl Changes {
         confirmation: Confirmation,
         monitor: &dyn Monitor,
     ) -> Result<Applied, RetentionError> {
-        if let Some(until) = self.irrevocable_until() {
-            confirmation.allows(&Retention {
-                mode: LockMode::Compliance,
-                until,
-            })?;
-        }
+        self.require(confirmation)?;
         let changed = self.changes.len();
         let mut objects = self.kept;
         if changed > 0 {
@@ -151,13 +157,8 @@ impl Change {
 
     /// The object as locked. Some servers take a lock and do not keep it.
     fn proved(self, found: Locks, store: &dyn Store) -> Result<Locked, RetentionError> {
-        let is_kept = match (self.to.retention, found.retention) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            // Somebody else may have extended it meanwhile.
-            (Some(set), Some(found)) => found.mode >= set.mode && found.until >= set.until,
-        };
-        if !is_kept || (self.to.legal_hold && !found.legal_hold) {
+        // Somebody else may have extended it meanwhile.
+        if !found.includes(&self.to) {
             return Err(RetentionError::NotKept {
                 place: store.address().place(&self.from.path),
                 set: self.to,
