@@ -158,7 +158,7 @@ impl Receipt {
     }
 
     /// This receipt with what `earlier` says more of the same: a stronger proof of an object,
-    /// outputs that this run was not asked for.
+    /// outputs that this run was not asked for, objects that another run added meanwhile.
     fn with(mut self, earlier: &Self) -> Self {
         if self.manifest_sha256 != earlier.manifest_sha256 {
             return self;
@@ -172,6 +172,11 @@ impl Receipt {
                 object.proof = object.proof.max(before.proof);
             }
         }
+        let added = earlier.objects.iter();
+        let added = added.filter(|object| self.object(&object.path).is_none());
+        let added: Vec<ObjectReceipt> = added.cloned().collect();
+        self.objects.extend(added);
+        self.objects.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let (outputs, before) = (&mut self.outputs, &earlier.outputs);
         if outputs.registry.is_none() {
             outputs.registry.clone_from(&before.registry);
@@ -270,6 +275,32 @@ fn numbers(store: &dyn Store, name: &str) -> Result<Vec<u64>, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn receipt(manifest: &str, paths: &[&str]) -> Receipt {
+        let object = |path: &&str| {
+            let sha256 = Sha256::of(path.as_bytes());
+            serde_json::json!({"path": path, "size": 1, "sha256": sha256, "proof": "read-back"})
+        };
+        let objects: Vec<serde_json::Value> = paths.iter().map(object).collect();
+        let receipt = serde_json::json!({
+            "format": FORMAT,
+            "archive": "pump-1.0",
+            "manifest_sha256": Sha256::of(manifest.as_bytes()),
+            "store": "/mnt/dhf",
+            "objects": objects,
+        });
+        serde_json::from_value(receipt).unwrap()
+    }
+
+    #[test]
+    fn what_another_run_added_meanwhile_is_in_the_next_receipt_too() {
+        let other = receipt("one", &["a", "b", "d"]);
+        let own = receipt("one", &["a", "c", "d"]);
+        let both = receipt("one", &["a", "b", "c", "d"]);
+        assert_eq!(own.with(&other), both);
+        let new = receipt("two", &["a", "c"]);
+        assert_eq!(new.clone().with(&other), new);
+    }
 
     #[test]
     fn receipts_are_known_by_their_names() {
