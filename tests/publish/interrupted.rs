@@ -312,6 +312,26 @@ fn what_killed_runs_left_is_removed_by_the_next_though_it_has_nothing_to_write()
 }
 
 #[test]
+fn what_killed_runs_left_beside_a_register_elsewhere_is_removed_too() {
+    let shop = Shop::with_everything();
+    let register = shop.path("register");
+    fs::create_dir(&register).unwrap();
+    let config = fs::read_to_string(shop.small.repository.path().join("dhfpack.toml")).unwrap();
+    let to = format!("[registry]\nto = \"{}\"\n", register.display());
+    let config = config.replace("[registry]\n", &to);
+    let folder = shop.path("elsewhere");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("dhfpack.toml"), config).unwrap();
+    let publish = || succeed(shop.publish(&shop.archive()).current_dir(&folder));
+    publish();
+    assert!(register.join("registry.csv").is_file());
+    let (dead, lock) = unfinished(&register, ".dhfpack-parts-dead");
+    drop(lock);
+    publish();
+    assert!(!dead.exists());
+}
+
+#[test]
 fn looking_at_a_store_removes_nothing() {
     let shop = Shop::with_everything();
     shop.publish_json();
