@@ -18,6 +18,7 @@ mod environment;
 mod format;
 mod git_signature;
 mod retention;
+mod size;
 
 #[cfg(feature = "native")]
 pub(crate) use format::to_bytes as to_lines;
@@ -25,6 +26,7 @@ pub use git_signature::{GitSignature, GitSignatureStatus};
 
 pub use environment::{BuildEnvironment, BuilderImage, LockFile, SbomImage, SbomRecord, Tool};
 pub use retention::RetentionRule;
+pub use size::largest;
 
 /// The format number this version writes, and the highest it reads.
 pub const FORMAT: u32 = 1;
@@ -41,13 +43,6 @@ pub const VERIFY_MD: &str = "Manifest/VERIFY.md";
 pub const SIGNATURES: &str = "Manifest/signatures";
 /// The most bytes that the files among the signatures have together: hundreds of signers.
 pub const LARGEST_SIGNATURES: u64 = 16 * 1024 * 1024;
-/// The most bytes that a manifest has, beside those that it has for each file: images' labels,
-/// slots, submodules.
-const LARGEST_HEAD: u64 = 4 * 1024 * 1024;
-/// The most bytes that it has for one file, whose path has 540 at most: what an index says of it.
-const LARGEST_ENTRY: u64 = 8 * 1024;
-/// The most bytes that it has at all.
-const LARGEST: u64 = 512 * 1024 * 1024;
 /// The page for people.
 pub const PAGE: &str = "index.html";
 
@@ -362,13 +357,6 @@ pub enum ManifestError {
     /// Made by a later version.
     #[error("{MANIFEST} has format {0}; this version reads up to {FORMAT}: use a newer dhfpack")]
     Format(u32),
-}
-
-/// The most bytes that the manifest of an archive of so many files has. One that has more is none,
-/// and is not read: whoever holds an archive may have put anything there.
-pub const fn largest(files: u64) -> u64 {
-    let size = LARGEST_HEAD.saturating_add(LARGEST_ENTRY.saturating_mul(files));
-    if size < LARGEST { size } else { LARGEST }
 }
 
 impl Manifest {

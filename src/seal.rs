@@ -44,6 +44,21 @@ pub enum SealError {
     /// A record cannot be written as JSON or CSV.
     #[error("a record cannot be written")]
     Record(#[source] std::io::Error),
+    /// The manifest would be larger than readers take.
+    #[error(
+        "the manifest has {size} bytes: expected {limit} at most for an archive of {files} files"
+    )]
+    #[diagnostic(help(
+        "shorten what fills it: the cells of the documents' indexes, the labels of images"
+    ))]
+    LargeManifest {
+        /// Its size.
+        size: u64,
+        /// The most that readers take.
+        limit: u64,
+        /// How many files it lists.
+        files: u64,
+    },
     /// Signing failed.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -217,6 +232,11 @@ pub fn seal(
     )?;
     manifest.files.sort_by(|a, b| a.path.cmp(&b.path));
     let bytes = manifest.to_bytes().map_err(SealError::Record)?;
+    let (size, files) = (bytes.len() as u64, manifest.files.len() as u64);
+    let limit = manifest::largest(files);
+    if size > limit {
+        return Err(SealError::LargeManifest { size, limit, files });
+    }
     let manifest_sha256 = write(staging, manifest::MANIFEST, &bytes)?.sha256;
     let sums_sha256 = write(
         staging,

@@ -200,6 +200,18 @@ fn everything_wrong_with_an_index_is_told_with_its_line() {
 }
 
 #[test]
+fn an_index_that_makes_a_manifest_no_reader_takes_is_refused() {
+    let cell = "x".repeat(5 << 20);
+    let index =
+        format!("file,id,revision,approver,approval_date,origin\na.md,1,1,A,2026-01-30,{cell}\n");
+    let files = [("a.md", "a"), ("index.csv", index.as_str())];
+    let small = with_folder(INDEXED, &["ci:*.md"], &files);
+    let message = small.failure::<&str>([], 1);
+    tells(&message, &["the manifest has", "files", "indexes"]);
+    assert!(!small.archive().exists());
+}
+
+#[test]
 fn a_folder_may_be_elsewhere_and_must_be_there() {
     let small = with_folder(FOLDER, &["ci:*.md"], &[("a.md", "a")]);
     let moved = small.path("moved");

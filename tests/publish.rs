@@ -1,5 +1,6 @@
 //! Publishing in one run: again, interrupted, signed later, on another machine, by two at once.
 
+mod abandoned;
 mod dropbox;
 mod in_git;
 mod interrupted;

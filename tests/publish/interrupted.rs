@@ -1,8 +1,7 @@
 //! Runs that break off at every point, and end as a clean one when they are resumed.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -238,68 +237,6 @@ fn a_run_killed_at_fifty_random_points_is_resumed_to_the_same_end() {
         &|| shop.publish(&shop.archive()),
         &|_, clean| is_whole_or_invisible(&shop, clean),
     );
-}
-
-/// A folder of a run's unfinished files, and the lock that is held on it while the run lives.
-fn unfinished(store: &Path, name: &str) -> (PathBuf, File) {
-    let folder = store.join(name);
-    fs::create_dir(&folder).unwrap();
-    fs::write(folder.join("half"), "ha").unwrap();
-    let lock = File::create(folder.join("lock")).unwrap();
-    lock.lock().unwrap();
-    (folder, lock)
-}
-
-#[test]
-fn what_killed_runs_left_is_removed_by_the_next_though_it_has_nothing_to_write() {
-    let shop = Shop::with_everything();
-    shop.publish_json();
-    let dhf = shop.path("dhf/1.0.0");
-    let again: [(&str, &dyn Fn() -> Command); 3] = [
-        ("publish", &|| shop.publish(&shop.archive())),
-        ("upload", &|| {
-            let mut command = dhfpack();
-            command.arg("upload").arg(shop.archive());
-            command.arg("--to").arg(shop.store());
-            command
-        }),
-        ("dhf copy", &|| {
-            let mut command = dhfpack();
-            command.args(["dhf", "copy"]).arg(shop.published());
-            command.arg("--to").arg(&dhf);
-            command
-        }),
-    ];
-    let before = shop.everything();
-    for (name, again) in again {
-        let stores: &[PathBuf] = match name {
-            "publish" => &[shop.store(), dhf.clone()],
-            "upload" => &[shop.store()],
-            _ => std::slice::from_ref(&dhf),
-        };
-        for store in stores {
-            let (dead, lock) = unfinished(store, ".dhfpack-parts-dead");
-            drop(lock);
-            let (alive, _lock) = unfinished(store, ".dhfpack-parts-alive");
-            succeed(&mut again());
-            assert!(!dead.exists(), "{name}: {}", dead.display());
-            assert!(alive.join("half").exists(), "{name}: {}", alive.display());
-            fs::remove_dir_all(&alive).unwrap();
-        }
-        assert!(shop.everything() == before, "{name}");
-    }
-}
-
-#[test]
-fn looking_at_a_store_removes_nothing() {
-    let shop = Shop::with_everything();
-    shop.publish_json();
-    let (dead, lock) = unfinished(&shop.store(), ".dhfpack-parts-dead");
-    drop(lock);
-    succeed(&mut shop.trusting("status", &shop.published()));
-    succeed(&mut shop.trusting("verify", &shop.published()));
-    succeed(shop.publish(&shop.archive()).arg("--dry-run"));
-    assert!(dead.join("half").exists());
 }
 
 #[test]

@@ -33,14 +33,14 @@ impl Pool {
     /// So many bytes; whatever is in them.
     #[expect(clippy::cast_possible_truncation, reason = "a part is 8 MiB")]
     pub(super) fn take(self: &Arc<Self>, length: usize) -> Piece {
-        let room = match length as u64 {
-            0..=SMALL => {
-                // The largest files come first: parts that nobody uses now wait for no more.
-                drop(mem::take(&mut *unused(&self.parts)));
-                SMALL as usize
-            }
-            ..=PART => PART as usize,
-            _ => length,
+        let room = if length as u64 > PART {
+            length
+        } else if length as u64 > SMALL {
+            PART as usize
+        } else {
+            // The largest files come first: parts that nobody uses now wait for no more.
+            drop(mem::take(&mut *unused(&self.parts)));
+            SMALL as usize
         };
         let found = self.shelf(room).and_then(|shelf| unused(shelf).pop());
         let bytes = found.unwrap_or_else(|| vec![0; room]);
