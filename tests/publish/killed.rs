@@ -47,7 +47,7 @@ pub(super) fn step_of_death(found: &Files, clean: &Files) -> Option<Step> {
     Some(died)
 }
 
-/// Kills `publish` at this many points, and resumes it each time to the end of a clean run.
+/// Kills `publish` at this many points or more, and resumes it each time to the end of a clean run.
 /// `look` is shown what a killed run left, and what a clean one does.
 pub(super) fn killed_and_resumed(
     points: usize,
@@ -62,7 +62,11 @@ pub(super) fn killed_and_resumed(
     places.empty();
     let mut random = Random::new();
     let mut died = BTreeSet::new();
-    for point in 0..points {
+    // On a busy machine a kill may come too late for its step: then a few more are tried.
+    for point in 0..3 * points {
+        if point >= points && died.len() == STEPS.len() {
+            break;
+        }
         let step = STEPS[point % STEPS.len()];
         let killer = Killer::new(step, &clean, places, whole, &mut random);
         killer.kill(&mut publish());
@@ -138,7 +142,7 @@ impl Killer {
     }
 }
 
-/// Numbers that follow from a seed (SplitMix64).
+/// Numbers that follow from a seed (`SplitMix64`).
 struct Random(u64);
 
 impl Random {

@@ -104,7 +104,7 @@ fn several_who_register_at_once_all_stand_in_the_table() {
             scope.spawn(move || {
                 let release = version(&format!("1.{number}.0"));
                 office.add(&release, released()).unwrap();
-                let file = file(&server, "registry.md");
+                let file = file(server, "registry.md");
                 show_in_markdown(&*office.store(), &file, &Silent).unwrap();
             });
         }
