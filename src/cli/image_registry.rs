@@ -35,7 +35,7 @@ impl From<LoginError> for CliError {
     fn from(error: LoginError) -> Self {
         let kind = match &error {
             LoginError::Variable(error) => error.kind(),
-            _ => Kind::Usage,
+            LoginError::OneOfTwo { .. } => Kind::Usage,
         };
         Self::new(kind, error)
     }

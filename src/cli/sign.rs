@@ -53,15 +53,12 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let signer = args.signer.require()?.load()?;
     let (archive, role, meaning) = (&args.archive, &args.role, args.meaning);
-    let added = match stores::named(archive, monitor)? {
-        Some(store) => {
-            let jobs = args.jobs.for_store(&*store);
-            authorise::authorise_published(&*store, &signer, role, meaning, jobs, monitor)
-        }
-        None => {
-            let jobs = args.jobs.count();
-            authorise::authorise(archive, &signer, role, meaning, jobs, monitor)
-        }
+    let added = if let Some(store) = stores::named(archive, monitor)? {
+        let jobs = args.jobs.for_store(&*store);
+        authorise::authorise_published(&*store, &signer, role, meaning, jobs, monitor)
+    } else {
+        let jobs = args.jobs.count();
+        authorise::authorise(archive, &signer, role, meaning, jobs, monitor)
     }?;
     output::text(&match added {
         Some(name) => format!("signed    {name}\n"),
