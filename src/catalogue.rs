@@ -153,13 +153,19 @@ fn read(
     })))
 }
 
-/// The manifest of the archive `name`, if it has one. Only for a large one the archive's files are
-/// counted: what is held in memory has a limit, whatever lies there.
-fn load_manifest(store: &dyn Store, name: &str) -> Result<Option<Document>, StoreError> {
-    let path = format!("{name}/{MANIFEST}");
+/// The manifest of the archive in `folder`, or in the store itself, if it has one. Only for a large
+/// one the archive's files are counted: what is held in memory has a limit, whatever lies there.
+pub(crate) fn load_manifest(
+    store: &dyn Store,
+    folder: &str,
+) -> Result<Option<Document>, StoreError> {
+    let path = match folder {
+        "" => MANIFEST.to_owned(),
+        folder => format!("{folder}/{MANIFEST}"),
+    };
     match store.load(&path, manifest::largest(0)) {
         Err(StoreError::TooLarge { .. }) => {
-            let files = store.list(name)?.len() as u64;
+            let files = store.list(folder)?.len() as u64;
             store.load(&path, manifest::largest(files))
         }
         loaded => loaded,

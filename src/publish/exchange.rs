@@ -1,10 +1,9 @@
 //! Changing a document that grows, while others may be changing it too.
 
 use std::hash::{BuildHasher, RandomState};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::error::Cancelled;
+use crate::attempts;
 use crate::monitor::Monitor;
 use crate::store::{Document, Edition, Store, StoreError, Swapped};
 
@@ -14,8 +13,6 @@ const DEADLINE: Duration = Duration::from_mins(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest pause at all.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// How often a pause looks whether a stop was asked for.
-const TICK: Duration = Duration::from_millis(50);
 
 /// A small document that grows, wherever it is kept, and that is changed by compare-and-swap.
 pub trait GrowingDocument {
@@ -95,7 +92,7 @@ fn exchange_within<E: From<StoreError>>(
             let place = document.place();
             return Err(StoreError::Contended { place }.into());
         }
-        pause(random_part(longest), monitor)?;
+        attempts::sleep(random_part(longest), monitor).map_err(StoreError::from)?;
         longest = (longest * 2).min(LONGEST_PAUSE);
     }
 }
@@ -105,20 +102,6 @@ fn exchange_within<E: From<StoreError>>(
 fn random_part(longest: Duration) -> Duration {
     let random = RandomState::new().hash_one(()) % 1000;
     longest * u32::try_from(random).unwrap_or_default() / 1000
-}
-
-fn pause(length: Duration, monitor: &dyn Monitor) -> Result<(), StoreError> {
-    let end = Instant::now() + length;
-    loop {
-        if monitor.is_cancelled() {
-            return Err(Cancelled.into());
-        }
-        let rest = end.saturating_duration_since(Instant::now());
-        if rest.is_zero() {
-            return Ok(());
-        }
-        thread::sleep(rest.min(TICK));
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! already, so a run that broke off anywhere is resumed by the next, and ends as one clean run.
 
 use std::collections::BTreeMap;
-use std::thread;
 use std::time::Duration;
 
 use super::earlier::{self, Earlier, Remade};
@@ -16,8 +15,8 @@ use super::signatures::{self, Standing};
 use super::upload::{self, Prepared, Upload};
 use super::{PublishError, Published, ReadBack, Report, Source, State, Step, StoreFile, Stored};
 use crate::archive::Records;
+use crate::attempts;
 use crate::catalogue;
-use crate::error::Cancelled;
 use crate::manifest::SIGNATURES;
 use crate::monitor::Monitor;
 use crate::path::ArchivePath;
@@ -99,10 +98,7 @@ pub fn publish(
         let result = plan(source, order, monitor).and_then(|plan| plan.carry_out(monitor));
         match result {
             Err(error) if attempt < ATTEMPTS && is_race(&error) => {
-                thread::sleep(PAUSE * attempt);
-                if monitor.is_cancelled() {
-                    return Err(StoreError::from(Cancelled).into());
-                }
+                attempts::sleep(PAUSE * attempt, monitor).map_err(StoreError::from)?;
                 attempt += 1;
             }
             done => return done,

@@ -23,6 +23,7 @@ mod lfs;
 mod links;
 mod names;
 mod object;
+mod progress;
 mod proof;
 mod refs;
 mod repository;

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::registration::{archive_address, archive_location, identity};
 use crate::archive::{self, ArchiveError, Records};
+use crate::catalogue;
 use crate::digest::Sha256;
 use crate::manifest::{MANIFEST, Manifest};
 use crate::monitor::{Linked, Monitor, Task, Unit};
@@ -14,8 +15,6 @@ use crate::shard::Shard;
 use crate::store::{self, Access, Address, Store, StoreError};
 use crate::threads;
 
-/// The largest manifest read: one of about a million files.
-const LARGEST_MANIFEST: u64 = 512 << 20;
 /// How many archives are opened at once.
 const THREADS: usize = 8;
 
@@ -196,9 +195,9 @@ fn manifest_at(
             };
         }
         _ if *address == store.address().below(location) => {
-            store.load(&format!("{location}/{MANIFEST}"), LARGEST_MANIFEST)
+            catalogue::load_manifest(store, location)
         }
-        _ => store::open(address, access, monitor)?.load(MANIFEST, LARGEST_MANIFEST),
+        _ => catalogue::load_manifest(&*store::open(address, access, monitor)?, ""),
     };
     match loaded {
         Ok(document) => Ok(document.map(|document| document.bytes)),

@@ -9,7 +9,7 @@ use super::error::GitError;
 use super::repository::is_shallow;
 use super::{Commit, Mirror, Tag};
 use crate::error::IoContext;
-use crate::monitor::Task;
+use crate::monitor::{Task, Unit};
 
 const WHAT: &str = "the bundle of the repository";
 /// The branch that names the commit in the bundle of a submodule, which no tag need name.
@@ -60,7 +60,7 @@ impl Mirror {
             .arg("--git-dir")
             .arg(view)
             .env("GIT_OBJECT_DIRECTORY", self.git_dir.join("objects"))
-            .args(["pack-objects", "--quiet", "--stdout", "--revs"])
+            .args(["pack-objects", "--progress", "--stdout", "--revs"])
             // How the repository happens to be packed must not show, nor how threads raced.
             .args(["--no-reuse-object", "--threads=1"])
             .args(["--window=10", "--depth=50", "--compression=6"])
@@ -71,7 +71,8 @@ impl Mirror {
             .write_all(format!("{object}\n").as_bytes())
             .map_err(|source| process.pipe(source))?;
         drop(stdin);
-        process.stream(out, WHAT, task)
+        let objects = Task::begin(task.monitor(), "objects of the history", None, Unit::Items);
+        process.stream(out, WHAT, task, &objects)
     }
 
     /// A repository without references over the mirror's objects. `pack-objects` places whatever

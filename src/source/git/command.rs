@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::error::GitError;
+use super::progress::{Progress, is_progress};
 use crate::error::IoContext;
 use crate::monitor::Task;
 
@@ -238,9 +239,10 @@ impl Process {
         }
         // Not a join: a connection that ssh keeps open in the background holds the pipe for long.
         let _ = self.stderr_ended.recv_timeout(Duration::from_secs(1));
-        let tail = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
         let mut stderr = String::new();
-        for line in String::from_utf8_lossy(&tail).lines() {
+        let said = self.said();
+        let lines = said.split(['\r', '\n']);
+        for line in lines.filter(|line| !line.is_empty() && !is_progress(line)) {
             let line: String = line.chars().filter(|c| !c.is_control()).collect();
             let separator = if stderr.is_empty() { "" } else { "; " };
             // Writing to a string cannot fail.
@@ -270,16 +272,19 @@ impl Process {
         Ok(bytes)
     }
 
-    /// Copies the standard output to `out`, counting its bytes as the task's progress. Git may be
-    /// silent for minutes before it writes, so the task is asked meanwhile whether to stop.
+    /// Copies the standard output to `out`, counting its bytes as the task's progress, and as
+    /// that of `objects` what git tells: it may be at work for minutes before it writes.
     pub(super) fn stream(
         mut self,
         out: &mut dyn Write,
         what: &'static str,
         task: &Task<'_>,
+        objects: &Task<'_>,
     ) -> Result<(), GitError> {
         let chunks = read_aside(self.stdout()?);
+        let mut progress = Progress::default();
         loop {
+            objects.advance(progress.since(&self.said()))?;
             match chunks.recv_timeout(TICK) {
                 Ok(chunk) => {
                     let chunk = chunk.map_err(|source| self.pipe(source))?;
@@ -287,10 +292,16 @@ impl Process {
                         .map_err(|source| GitError::write(what, source))?;
                     task.advance(chunk.len() as u64)?;
                 }
-                Err(RecvTimeoutError::Timeout) => task.advance(0)?,
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return stop_first(self.finish(), task),
             }
         }
+    }
+
+    /// The end of what git said on its standard error.
+    fn said(&self) -> String {
+        let tail = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&tail).into_owned()
     }
 }
 
