@@ -89,10 +89,18 @@ pub trait Store: Send + Sync {
 /// How a store keeps its promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Promises {
-    /// Up to which size, in bytes, [`Store::create`] has read back and compared what it wrote.
-    pub reads_back: u64,
+    /// Up to which size, in bytes, [`Store::create`] has read back and compared what it wrote; none
+    /// if it never does.
+    pub reads_back: Option<u64>,
     /// How many objects are best transferred at once.
     pub transfers: usize,
+}
+
+impl Promises {
+    /// Whether [`Store::create`] has read back an object of this size.
+    pub(crate) fn has_read_back(&self, size: u64) -> bool {
+        self.reads_back.is_some_and(|most| size <= most)
+    }
 }
 
 /// An object in a store.

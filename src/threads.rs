@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::Cancelled;
-use crate::monitor::{Linked, Monitor};
+use crate::monitor::{Linked, Monitor as _};
 
 /// Does `work` on every item, on up to `threads` at once. Once it fails on one, or a stop is
 /// asked for, no further item is begun and those in work are asked to stop through `linked`;
@@ -48,7 +48,7 @@ pub(crate) fn each<T: Sync, E: From<Cancelled> + Send>(
 pub(crate) fn map<T: Sync, R: Send, E: From<Cancelled> + Send>(
     items: &[T],
     threads: usize,
-    monitor: &dyn Monitor,
+    linked: &Linked<'_>,
     work: impl Fn(&T) -> Result<R, E> + Sync,
 ) -> Result<Vec<R>, E> {
     let done = Mutex::new(Vec::with_capacity(items.len()));
@@ -56,7 +56,7 @@ pub(crate) fn map<T: Sync, R: Send, E: From<Cancelled> + Send>(
     each(
         &numbered,
         threads,
-        &Linked::new(monitor),
+        linked,
         |(index, item)| -> Result<(), E> {
             let result = work(item)?;
             let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);

@@ -53,6 +53,7 @@ impl From<RegistryError> for CliError {
         let kind = match &error {
             RegistryError::Broken { .. }
             | RegistryError::RowLost { .. }
+            | RegistryError::AncestorMissing { .. }
             | RegistryError::OtherArchive { .. }
             | RegistryError::TagMoved { .. }
             | RegistryError::OtherCertificate { .. } => Kind::Integrity,

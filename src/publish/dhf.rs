@@ -8,7 +8,7 @@ use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::upload::{self, Upload};
+use super::upload::{self, Prepared, Upload};
 use super::{Published, ReadBack, StoreFile};
 use crate::archive::{ArchiveError, Entry, Tree};
 use crate::digest::Sha256;
@@ -235,6 +235,26 @@ impl DesignOutputs {
         Ok(place::require(dhf.address(), &self.version)?)
     }
 
+    /// Compares what there is of a copy that is not finished, without writing. Fails at a file with
+    /// other bytes, and at one that does not belong there.
+    pub fn compare(&self, dhf: &dyn Store, monitor: &dyn Monitor) -> Result<(), DhfError> {
+        self.prepare(dhf, monitor).map(drop)
+    }
+
+    fn prepare<'s>(
+        &self,
+        dhf: &'s dyn Store,
+        monitor: &dyn Monitor,
+    ) -> Result<Prepared<'s>, DhfError> {
+        let there = upload::list(dhf, FOLDER)?;
+        let upload = Upload {
+            store: dhf,
+            name: FOLDER,
+            read_back: ReadBack::All,
+        };
+        Ok(upload.prepare(&self.files, there, &|_, _| None, monitor)?)
+    }
+
     /// Copies them from `tree` into the release's folder in the design history file, reads every
     /// file back, and puts the pointer beside them last. What is there with the same bytes is
     /// compared and kept; anything else is an error, and nothing is changed. A folder on a disk is
@@ -259,13 +279,7 @@ impl DesignOutputs {
             let entry = entry.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
             tree.open(entry).map_err(io::Error::other)
         };
-        let upload = Upload {
-            store: dhf,
-            name: FOLDER,
-            read_back: ReadBack::All,
-        };
-        let there = upload::list(dhf, FOLDER)?;
-        let prepared = upload.prepare(&self.files, there, &|_, _| None, monitor)?;
+        let prepared = self.prepare(dhf, monitor)?;
         place::make(dhf.address(), &self.version)?;
         let copied = prepared.write(&open, monitor)?;
         if !has_pointer {

@@ -64,6 +64,24 @@ pub enum LossError {
         /// The objects, by path.
         objects: Vec<String>,
     },
+    /// An archive of this name was published, and is gone.
+    #[error(
+        "{receipt} says that an archive of this name was published with the manifest {published}; \
+         it is gone, and this archive has the manifest {given}"
+    )]
+    #[diagnostic(help(
+        "a published archive is never replaced: put it back from a backup or the store's versions, \
+         or publish this one as a revision (`release.revision`). If what was published may be \
+         forgotten, move its receipts away first"
+    ))]
+    Replaced {
+        /// The receipt.
+        receipt: String,
+        /// The digest of the manifest that the receipt names.
+        published: Sha256,
+        /// That of the archive to publish.
+        given: Sha256,
+    },
     /// Something is missing, and nobody can tell whether it was there.
     #[error(
         "{receipt} cannot be understood ({problem}), and not all that belongs to the archive is \
@@ -254,6 +272,21 @@ impl Earlier {
         ))
     }
 
+    /// Why an archive with this manifest is not published where another is gone.
+    fn replaced(&self, digest: Sha256) -> LossError {
+        match &self.said {
+            Ok(said) => LossError::Replaced {
+                receipt: self.place.clone(),
+                published: said.manifest_sha256,
+                given: digest,
+            },
+            Err(problem) => LossError::Unreadable {
+                receipt: self.place.clone(),
+                problem: problem.clone(),
+            },
+        }
+    }
+
     /// The objects that were gone, and that `missing` brings back: the files that are not `there`.
     /// Fails if there are others, or if nobody can tell, since this receipt cannot be understood:
     /// then nothing may be missing, no row either, but signatures, which people add later.
@@ -266,18 +299,15 @@ impl Earlier {
         adds_row: bool,
     ) -> Result<Remade, LossError> {
         let receipt = || self.place.clone();
-        if let Err(problem) = &self.said {
+        if self.said.is_err() {
             let is_content = |file: &&StoreFile| file.path.below(SIGNATURES).is_none();
             if !adds_row && !missing.iter().any(is_content) {
                 return Ok(Remade::default());
             }
-            return Err(LossError::Unreadable {
-                receipt: receipt(),
-                problem: problem.clone(),
-            });
+            return Err(self.replaced(digest));
         }
         let Some(said) = self.of(digest) else {
-            return Ok(Remade::default());
+            return Err(self.replaced(digest));
         };
         let there = paths(name, there);
         let missing: BTreeMap<&str, Sha256> = missing

@@ -75,10 +75,14 @@ impl<'a> Planned<'a> {
         whole: (&Manifest, Sha256),
         config: &ResolvedConfig,
         (location, standing, to): (&Address, &Standing, Destinations<'a>),
+        monitor: &dyn Monitor,
     ) -> Result<Self, PublishError> {
         let dhf = Copy::of(whole, location, to.dhf)?;
         if let Some(copy) = &dhf {
             copy.outputs.require_place(copy.to)?;
+            if !copy.is_there {
+                copy.outputs.compare(copy.to, monitor)?;
+            }
         }
         Ok(Self {
             dhf,

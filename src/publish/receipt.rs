@@ -203,7 +203,7 @@ impl ObjectReceipt {
             sha256: file.sha256,
             checksum: stored.checksum.clone(),
             version: stored.version.clone(),
-            proof: if file.size <= by.reads_back || read_back.includes(file) {
+            proof: if by.has_read_back(file.size) || read_back.includes(file) {
                 Proof::ReadBack
             } else {
                 Proof::ServiceChecksum

@@ -7,7 +7,7 @@
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
 use crate::config::{LockMode, RetentionConfig};
-use crate::monitor::{Monitor, Task, Unit};
+use crate::monitor::{Linked, Monitor, Task, Unit};
 use crate::store::{Locks, Object, ObjectLock, Retention, Store, StoreError};
 use crate::threads;
 
@@ -210,8 +210,9 @@ pub fn check(
         Some(lock) if lock.obstacle()?.is_none() => Some(lock),
         _ => None,
     };
+    let linked = Linked::new(monitor);
     let task = Task::begin(
-        monitor,
+        &linked,
         "reading locks",
         Some(objects.len() as u64),
         Unit::Items,
@@ -219,7 +220,7 @@ pub fn check(
     Ok(threads::map(
         &objects,
         THREADS,
-        monitor,
+        &linked,
         |object| -> Result<_, StoreError> {
             let locked = locked(store, lock, object)?;
             task.advance(1)?;

@@ -17,7 +17,8 @@ use super::{PublishError, Published, ReadBack, Report, Source, State, Step, Stor
 use crate::archive::Records;
 use crate::attempts;
 use crate::catalogue;
-use crate::manifest::SIGNATURES;
+use crate::digest::Sha256;
+use crate::manifest::{MANIFEST, SIGNATURES};
 use crate::monitor::Monitor;
 use crate::path::ArchivePath;
 use crate::store::{Address, Locks, Object, Store, StoreError};
@@ -132,12 +133,13 @@ pub fn plan<'a>(
     if let Some(earlier) = &earlier {
         earlier.require_locked(name, &there)?;
     }
+    require_same(source, order.store, &there)?;
     let merged = signatures::merge(source, signatures::in_store(order.store, name, &there)?)?;
     let standing = Standing::of(&merged.all, (manifest, source.digest()), order.policy);
     let row = earlier.as_ref();
     let row = row.and_then(|earlier| earlier.row(source.digest()));
     let others = order.others;
-    let others = others.map(|to| planned_others(source, order, &standing, row, to));
+    let others = others.map(|to| planned_others(source, order, &standing, row, to, monitor));
     let others = others.transpose()?;
     let files = source.files(&merged.all)?;
     let missing = earlier::missing(name, &there, &files);
@@ -170,6 +172,33 @@ pub fn plan<'a>(
     })
 }
 
+/// Fails if another archive is published under this name: with all that is told of its objects,
+/// that would be hard to see.
+fn require_same(
+    source: &Source<'_>,
+    store: &dyn Store,
+    there: &[Object],
+) -> Result<(), PublishError> {
+    let name = &source.manifest().name;
+    let place = format!("{name}/{MANIFEST}");
+    if !there.iter().any(|object| object.path == place) {
+        return Ok(());
+    }
+    let Some(found) = catalogue::load_manifest(store, name)? else {
+        return Ok(());
+    };
+    let found = Sha256::of(&found.bytes);
+    if found == source.digest() {
+        return Ok(());
+    }
+    Err(StoreError::Differs {
+        place: store.address().place(&place),
+        expected: source.digest(),
+        found,
+    }
+    .into())
+}
+
 /// What else is asked for, after a receipt of the archive named this row.
 fn planned_others<'a>(
     source: &Source<'_>,
@@ -177,6 +206,7 @@ fn planned_others<'a>(
     standing: &Standing,
     row: Option<&RowReceipt>,
     to: Destinations<'a>,
+    monitor: &dyn Monitor,
 ) -> Result<(Keeping, outputs::Planned<'a>), PublishError> {
     let config = source.config()?;
     let keeping = Keeping::of(config.config.retention.as_ref(), standing)?;
@@ -186,7 +216,7 @@ fn planned_others<'a>(
     let location = order.store.address().below(&manifest.name);
     let whole = (manifest, source.digest());
     let at = (&location, standing, to);
-    let planned = outputs::Planned::of(row, &records, whole, &config, at)?;
+    let planned = outputs::Planned::of(row, &records, whole, &config, at, monitor)?;
     Ok((keeping, planned))
 }
 

@@ -8,7 +8,7 @@ use self::checked::Checked;
 use crate::digest::Sha256;
 use crate::error::Cancelled;
 use crate::manifest::{FOLDER, MANIFEST, SIGNATURES};
-use crate::monitor::{Monitor, Task, Unit};
+use crate::monitor::{Linked, Monitor, Task, Unit};
 use crate::path::ArchivePath;
 use crate::store::{Address, Created, Object, Store, StoreError};
 use crate::threads;
@@ -157,9 +157,11 @@ impl<'a> Upload<'a> {
         // The largest first, so that no thread is left with one of them at the end.
         present.sort_by_key(|(file, _)| Reverse(file.size));
         missing.sort_by_key(|file| (rank_of(file), Reverse(file.size)));
-        let task = Task::begin(monitor, "comparing", Some(total(&present)), Unit::Bytes);
+        // One failure stops what else is under way: it may be long.
+        let linked = Linked::new(monitor);
+        let task = Task::begin(&linked, "comparing", Some(total(&present)), Unit::Bytes);
         let threads = self.store.promises().transfers;
-        let kept = threads::map(&present, threads, monitor, |(file, object)| {
+        let kept = threads::map(&present, threads, &linked, |(file, object)| {
             // The manifest is what everything else hangs on: it is read every time.
             let must_read = self.read_back == ReadBack::All || file.path.as_str() == MANIFEST;
             if let Some(stored) = proved(file, object).filter(|_| !must_read) {
@@ -238,7 +240,7 @@ impl<'a> Upload<'a> {
                 return Ok((self.compare(file, &object, task)?, false));
             }
         };
-        if self.read_back.includes(file) && file.size > self.store.promises().reads_back {
+        if self.read_back.includes(file) && !self.store.promises().has_read_back(file.size) {
             let found = self.digest(&place, "read back", &mut *self.store.read(&place)?)?;
             if found != file.sha256 {
                 return Err(StoreError::ReadBack {
@@ -276,7 +278,8 @@ impl<'a> Upload<'a> {
         };
         let versions = if keeps_versions {
             let threads = self.store.promises().transfers;
-            threads::map(objects, threads, monitor, |object| match &object.version {
+            let linked = Linked::new(monitor);
+            threads::map(objects, threads, &linked, |object| match &object.version {
                 Some(known) => Ok(Some(known.clone())),
                 None => version(object),
             })?
@@ -327,9 +330,10 @@ impl Prepared<'_> {
         let threads = upload.store.promises().transfers;
         let all = missing.iter().map(|file| file.size);
         let all = all.fold(0, u64::saturating_add);
-        let task = Task::begin(monitor, "publishing", Some(all), Unit::Bytes);
+        let linked = Linked::new(monitor);
+        let task = Task::begin(&linked, "publishing", Some(all), Unit::Bytes);
         for turn in missing.chunk_by(|a, b| rank_of(a) == rank_of(b)) {
-            let done = threads::map(turn, threads, monitor, |file| {
+            let done = threads::map(turn, threads, &linked, |file| {
                 upload.create(file, open, &task)
             })?;
             for (stored, new) in done {

@@ -134,7 +134,7 @@ impl Store for DropboxStore<'_> {
 
     fn promises(&self) -> Promises {
         Promises {
-            reads_back: 0,
+            reads_back: None,
             transfers: TRANSFERS,
         }
     }

@@ -130,7 +130,7 @@ impl Store for LocalStore<'_> {
 
     fn promises(&self) -> Promises {
         Promises {
-            reads_back: u64::MAX,
+            reads_back: Some(u64::MAX),
             transfers: TRANSFERS,
         }
     }

@@ -232,7 +232,7 @@ impl Store for RemoteStore<'_> {
 
     fn promises(&self) -> Promises {
         Promises {
-            reads_back: budget::PART,
+            reads_back: Some(budget::PART),
             transfers: TRANSFERS,
         }
     }

@@ -12,7 +12,7 @@ use crate::archive::{ArchiveError, Entry, EntryKind, Tree};
 use crate::digest::{BUFFER, Hasher, Sha256};
 use crate::error::{Cancelled, IoError};
 use crate::manifest::MANIFEST;
-use crate::monitor::{Monitor, Task, Unit};
+use crate::monitor::{Linked, Monitor, Task, Unit};
 use crate::path::ArchivePath;
 
 /// Why an archive cannot be verified at all.
@@ -77,11 +77,12 @@ pub fn verify(
     let total = files
         .iter()
         .fold(0, |total: u64, entry| total.saturating_add(entry.size));
-    let task = Task::begin(monitor, "verify", Some(total), Unit::Bytes);
+    let linked = Linked::new(monitor);
+    let task = Task::begin(&linked, "verify", Some(total), Unit::Bytes);
     // The manifest first, to be understood while the rest is hashed; then the largest, so that
     // no core is left with a long file at the end.
     files.sort_by_key(|entry| (entry.path != MANIFEST, std::cmp::Reverse(entry.size)));
-    read_all(tree, &files, jobs, &task, &mut checker)?;
+    read_all(tree, &files, jobs, (&task, &linked), &mut checker)?;
     Ok(checker.finish(policy))
 }
 
@@ -115,12 +116,14 @@ fn read_all(
     tree: &dyn Tree,
     files: &[Entry],
     jobs: usize,
-    task: &Task<'_>,
+    (task, linked): (&Task<'_>, &Linked<'_>),
     checker: &mut Checker,
 ) -> Result<(), VerifyError> {
     let next = AtomicUsize::new(0);
     let (sender, outcomes) = mpsc::sync_channel(1024);
     let large = files.iter().filter(|entry| entry.size >= LARGE).count();
+    // Where reading is waiting, there are threads enough.
+    let idle = tree.transfers() == 1 && large < jobs;
     std::thread::scope(|scope| {
         for _ in 0..jobs.clamp(1, files.len().max(1)) {
             let sender = sender.clone();
@@ -130,7 +133,7 @@ fn read_all(
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(entry) = files.get(index) else { break };
-                    let ahead = entry.size >= LARGE && large < jobs;
+                    let ahead = entry.size >= LARGE && idle;
                     let wanted = Checker::wants(&entry.path, files.len() as u64);
                     let outcome = read(tree, entry, wanted, ahead, task, &mut buffer)
                         .map(|outcome| (index, outcome));
@@ -149,6 +152,8 @@ fn read_all(
             .map(|entry| checker.admit(&entry.path))
             .collect();
         for outcome in outcomes {
+            // One failure stops what the other threads still read: it may be long.
+            let outcome = outcome.inspect_err(|_| linked.stop());
             let (index, outcome): (usize, Outcome) = outcome?;
             let (Some(entry), Some(true)) = (files.get(index), admitted.get(index)) else {
                 continue;

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use dhfpack::digest::Sha256;
 use serde_json::Value;
 
 use super::shop::{NAME, Shop, fails, step, succeed};
@@ -150,4 +151,45 @@ fn nothing_that_is_missing_is_made_anew_beside_a_receipt_that_cannot_be_understo
     fails(&mut shop.publish(&shop.archive()), 3, &expected);
     fs::write(shop.store().join(&page), &whole[&page]).unwrap();
     assert_eq!(step(&shop.publish_json(), "receipt"), "done");
+}
+
+#[test]
+fn an_archive_that_is_gone_is_not_replaced_by_another() {
+    let shop = Shop::signed("");
+    shop.publish_json();
+    let path = shop.store().join(RECEIPT);
+    let mut receipt: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let other = "0".repeat(64);
+    receipt["manifest_sha256"] = other.clone().into();
+    fs::write(&path, receipt.to_string()).unwrap();
+    fs::remove_dir_all(shop.published()).unwrap();
+    let before = shop.content();
+    let expected = [
+        RECEIPT,
+        "was published with the manifest",
+        &*other,
+        "revision",
+    ];
+    for option in [None, Some("--dry-run")] {
+        fails(shop.publish(&shop.archive()).args(option), 3, &expected);
+    }
+    assert_eq!(shop.content(), before);
+}
+
+#[test]
+fn another_archive_under_the_name_is_told_by_both_manifests() {
+    let shop = Shop::signed("");
+    shop.publish_json();
+    let manifest = shop.published().join("Manifest/manifest.json");
+    let mut bytes = fs::read(&manifest).unwrap();
+    let own = Sha256::of(&bytes).to_string();
+    bytes.push(b'\n');
+    fs::write(&manifest, &bytes).unwrap();
+    // A signature that differs as well is not what is told of.
+    for entry in fs::read_dir(shop.published().join("Manifest/signatures")).unwrap() {
+        fs::write(entry.unwrap().path(), "another").unwrap();
+    }
+    let found = Sha256::of(&bytes).to_string();
+    let expected = ["Manifest/manifest.json", &*own, &*found];
+    fails(&mut shop.publish(&shop.archive()), 1, &expected);
 }

@@ -145,3 +145,16 @@ fn a_check_that_fails_leaves_no_folder_in_the_design_history_file() {
     shop.publish_json();
     assert!(folder.join("Design Outputs").is_dir());
 }
+
+#[test]
+fn a_copy_that_conflicts_is_told_before_anything_is_written() {
+    let shop = Shop::with_everything();
+    let folder = shop.path("dhf/1.0.0/Design Outputs");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("notes.txt"), "somebody's").unwrap();
+    for option in [None, Some("--dry-run")] {
+        let mut publish = shop.publish(&shop.archive());
+        fails(publish.args(option), 1, &["Design Outputs", "notes.txt"]);
+    }
+    assert!(shop.content().is_empty());
+}

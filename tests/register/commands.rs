@@ -183,6 +183,41 @@ fn an_archive_beside_the_register_that_no_row_names_is_found() {
 }
 
 #[test]
+fn a_register_that_lies_elsewhere_finds_its_archives() {
+    let stage = Stage::new();
+    fs::create_dir(stage.store().join("line")).unwrap();
+    stage.exits(0, &["add", NAME, "--to", "line"]);
+    let verify = ["verify", "line", "--trust", "TRUST", "--archives"];
+    stage.exits(0, &verify);
+    fs::remove_file(stage.archive().join("Manifest/manifest.json")).unwrap();
+    let found = stage.exits(3, &verify);
+    assert!(found.contains("registry-archive-missing line 2"), "{found}");
+}
+
+#[test]
+fn a_folder_of_somebody_else_s_hides_nothing() {
+    let stage = Stage::new();
+    stage.exits(0, &["add", NAME, "--to", "."]);
+    let large = stage.store().join("large/Manifest/manifest.json");
+    fs::create_dir_all(large.parent().unwrap()).unwrap();
+    fs::File::create(large).unwrap().set_len(6 << 20).unwrap();
+    let verify = ["verify", ".", "--trust", "TRUST", "--archives"];
+    let output = stage.run(&verify);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert!(
+        told(&output).contains("large is an archive cannot be told"),
+        "{}",
+        told(&output)
+    );
+    fs::remove_file(stage.archive().join("Manifest/manifest.json")).unwrap();
+    assert!(
+        stage
+            .exits(3, &verify)
+            .contains("registry-archive-missing line 2")
+    );
+}
+
+#[test]
 fn a_row_cut_off_at_the_end_shows_by_the_archive_that_it_named() {
     let stage = Stage::new();
     stage.exits(0, &["add", NAME, "--to", "."]);

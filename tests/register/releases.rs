@@ -173,6 +173,33 @@ fn signed_rows(office: &Office, change: impl Fn(&mut dhfpack::register::Entry)) 
 }
 
 #[test]
+fn a_release_whose_predecessor_a_register_leaves_out_is_not_added() {
+    let stranger = |number: &str| {
+        let mut release = version(number);
+        release.0.predecessor = Some(Sha256::of(b"never registered"));
+        release
+    };
+    let office = Office::with(1);
+    let before = office.bytes();
+    let refused = office.add(&stranger("2.0.0"), released()).unwrap_err();
+    let RegistryError::AncestorMissing { what, manifest, .. } = &refused else {
+        panic!("{refused}");
+    };
+    assert_eq!(
+        (*what, *manifest),
+        ("predecessor", Sha256::of(b"never registered"))
+    );
+    assert_eq!(office.bytes(), before);
+    // A register may begin after a product's first releases.
+    assert!(
+        Office::new()
+            .add(&stranger("2.0.0"), released())
+            .unwrap()
+            .added
+    );
+}
+
+#[test]
 fn rows_that_contradict_each_other_are_found_though_they_are_signed() {
     type Contradiction = (fn(&mut dhfpack::register::Entry), Code);
     let contradictions: [Contradiction; 7] = [

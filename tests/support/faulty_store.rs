@@ -45,7 +45,7 @@ impl Store for FaultyStore {
 
     fn promises(&self) -> Promises {
         Promises {
-            reads_back: 0,
+            reads_back: None,
             transfers: 4,
         }
     }

@@ -10,6 +10,7 @@ use crate::catalogue;
 use crate::digest::Sha256;
 use crate::manifest::{MANIFEST, Manifest};
 use crate::monitor::{Linked, Monitor, Task, Unit};
+use crate::path::ArchivePath;
 use crate::register::{Code, Finding, Register, Release, releases};
 use crate::shard::Shard;
 use crate::store::{self, Access, Address, Store, StoreError};
@@ -103,7 +104,17 @@ fn unregistered(
     monitor: &dyn Monitor,
 ) -> Result<Vec<Finding>, ArchiveError> {
     let address = store.address().below(name);
-    let found = manifest_at(store, name, &address, access, monitor)?;
+    let found = match manifest_at(store, name, &address, access, monitor) {
+        Ok(found) => found,
+        Err(error) if monitor.is_cancelled() => return Err(error),
+        // A folder of somebody else's must not hide what is found elsewhere.
+        Err(error) => {
+            monitor.notice(&format!(
+                "whether {address} is an archive cannot be told: {error}"
+            ));
+            return Ok(Vec::new());
+        }
+    };
     let digest = found.map(|bytes| Sha256::of(&bytes));
     let Some(digest) = digest.filter(|digest| !known.contains(digest)) else {
         return Ok(Vec::new());
@@ -177,6 +188,12 @@ fn compare(
     )))
 }
 
+/// Whether a row's location is the name of a folder in the register's own store.
+fn is_beside(location: &str, store: &Address) -> bool {
+    location.parse::<ArchivePath>().is_ok()
+        && archive_address(location, store).is_ok_and(|address| address == store.below(location))
+}
+
 /// The bytes of an archive's manifest; none if it has none.
 fn manifest_at(
     store: &dyn Store,
@@ -194,9 +211,7 @@ fn manifest_at(
                 Err(error) => Err(error),
             };
         }
-        _ if *address == store.address().below(location) => {
-            catalogue::load_manifest(store, location)
-        }
+        _ if is_beside(location, store.address()) => catalogue::load_manifest(store, location),
         _ => catalogue::load_manifest(&*store::open(address, access, monitor)?, ""),
     };
     match loaded {

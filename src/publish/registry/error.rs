@@ -66,6 +66,21 @@ pub enum RegistryError {
         /// The row's digest.
         row: Sha256,
     },
+    /// What the release builds on is not in a register that knows the product.
+    #[error(
+        "{release} names a {what} release with the manifest {manifest}, and no row has it; nothing was written"
+    )]
+    #[diagnostic(help(
+        "register that release first, with `dhfpack registry add ARCHIVE`: a register that leaves it out could not be verified"
+    ))]
+    AncestorMissing {
+        /// The release.
+        release: String,
+        /// What it is to the release.
+        what: &'static str,
+        /// The digest of its manifest.
+        manifest: Sha256,
+    },
     /// The version is registered with another archive.
     #[error(
         "{release} is registered in line {line} with the manifest {registered}; this archive has {manifest}"

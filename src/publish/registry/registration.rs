@@ -150,7 +150,32 @@ impl Registration {
                 });
             }
         }
+        self.require_ancestors(register)?;
         Ok(Next::Append(Box::new(own.clone())))
+    }
+
+    /// A register that knows the product has the releases before this one, or could never be
+    /// verified again.
+    fn require_ancestors(&self, register: &Register) -> Result<(), RegistryError> {
+        let own = &self.entry;
+        let is_known = |digest: Sha256| {
+            let mut rows = register.rows();
+            rows.any(|(_, _, row)| row.entry.manifest_sha256 == digest)
+        };
+        let mut rows = register.rows();
+        if !rows.any(|(_, _, row)| row.entry.product_name == own.product_name) {
+            return Ok(());
+        }
+        for (what, named) in [("predecessor", own.predecessor), ("amended", own.amends)] {
+            if let Some(manifest) = named.filter(|named| !is_known(*named)) {
+                return Err(RegistryError::AncestorMissing {
+                    release: own.title(),
+                    what,
+                    manifest,
+                });
+            }
+        }
+        Ok(())
     }
 
     fn require_known(&self, register: &Register) -> Result<(), RegistryError> {

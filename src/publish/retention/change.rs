@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Locked, RetentionError, THREADS, able};
 use crate::config::LockMode;
-use crate::monitor::{Monitor, Task, Unit};
+use crate::monitor::{Linked, Monitor, Task, Unit};
 use crate::store::{Locks, ObjectLock, Retention, Store, StoreError};
 use crate::threads;
 
@@ -115,11 +115,12 @@ impl Changes {
         let mut objects = self.kept;
         if changed > 0 {
             let lock = able(store)?;
-            let task = Task::begin(monitor, "locking", Some(changed as u64), Unit::Items);
+            let linked = Linked::new(monitor);
+            let task = Task::begin(&linked, "locking", Some(changed as u64), Unit::Items);
             let found = threads::map(
                 &self.changes,
                 THREADS,
-                monitor,
+                &linked,
                 |change| -> Result<_, StoreError> {
                     let found = change.make(lock)?;
                     task.advance(1)?;

@@ -13,7 +13,7 @@ use crate::store::{Remote, Service, StoreError};
 pub(super) enum Proof {
     /// It compared them with the CRC32C sent along.
     Compared,
-    /// It answers with their MD5; where it does not, they are read back.
+    /// It may answer with their MD5; where it does not, they are read back.
     Md5,
 }
 
