@@ -94,7 +94,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let signer = signer.map(|files| files.load()).transpose()?;
     let (manifest, config) = (source.manifest(), source.config()?.config);
     let (places, at) = (&args.places, store.address());
-    let places = places.open(manifest, &config, at, monitor)?;
+    let places = places.open(manifest, &config, at, monitor)?.all()?;
     let order = Order {
         store: &*store,
         policy: &policy,

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use miette::Diagnostic;
+
 use super::earlier::Earlier;
 use super::keeping::Keeping;
 use super::outputs::{self, Destinations};
@@ -33,6 +35,14 @@ impl Progress {
     /// Whether a step has come to this.
     pub fn has(&self, state: State) -> bool {
         self.steps.iter().any(|step| step.state == state)
+    }
+
+    /// Shows a step as [`State::Differs`], for the reason that its place cannot be opened.
+    pub fn break_step(&mut self, step: Step, error: &dyn Diagnostic) {
+        let report = self.steps.iter_mut().find(|report| report.step == step);
+        if let Some(report) = report {
+            *report = Report::broken(step, error);
+        }
     }
 }
 
