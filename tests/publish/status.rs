@@ -2,6 +2,11 @@
 
 use std::fs;
 
+use dhfpack::monitor::Recording;
+use dhfpack::publish::{self, Destinations, Inspected, PublishError, State};
+use dhfpack::sign::Trust;
+use dhfpack::store::{self, Access, Address, StoreError};
+use dhfpack::verify::Policy;
 use serde_json::Value;
 
 use super::shop::{NAME, Shop, fails, step, succeed};
@@ -226,6 +231,32 @@ fn a_step_whose_place_cannot_be_opened_is_told_of_like_the_others() {
         }
         assert!(told.to_string().contains(why), "{why:?}: {told}");
     }
+}
+
+#[test]
+fn what_could_not_be_read_because_of_a_stop_is_no_step_that_differs() {
+    let shop = Shop::signed("");
+    shop.publish_json();
+    let signature = shop.published().join("Manifest/signatures/x.json");
+    fs::write(signature, vec![b'x'; 2 << 20]).unwrap();
+    let monitor = Recording::default();
+    let address = Address::Folder(shop.store());
+    let store = store::open(&address, &Access::default(), &monitor).unwrap();
+    let Inspected::Whole(archive) = publish::inspect(&*store, NAME).unwrap() else {
+        panic!("the manifest is there");
+    };
+    let policy = Policy {
+        trust: Trust::default(),
+        required_roles: Vec::new(),
+        now: jiff::Timestamp::now(),
+    };
+    let progress = || archive.progress(&policy, Destinations::default(), &monitor);
+    assert!(progress().unwrap().has(State::Differs));
+    monitor.cancel();
+    assert!(matches!(
+        progress(),
+        Err(PublishError::Store(StoreError::Cancelled(_)))
+    ));
 }
 
 #[test]
