@@ -112,12 +112,12 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
         return print_plan(&plan, &source, args.copying.json);
     }
     let outcome = publish::publish(&source, order, monitor)?;
-    // What was done is told, whether or not the register can be shown.
-    print_outcome(&outcome, &source, args.copying.json)?;
+    // What was done is told, whether or not the register can be shown; and the other way round.
+    let printed = print_outcome(&outcome, &source, args.copying.json);
     if places.show_registry(manifest, monitor)? {
         monitor.notice("the registry's Markdown file shows the release");
     }
-    Ok(())
+    printed
 }
 
 fn print_plan(plan: &Plan<'_>, source: &Source<'_>, json: bool) -> Result<(), CliError> {

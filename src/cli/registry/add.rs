@@ -83,12 +83,13 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     };
     let (registration, shown_in) = registration(args, archive, &*store, monitor)?;
     let recorded = registry::record(&*store, &registration, &signer, monitor)?;
-    print(args, registration.status().as_str(), recorded)?;
+    // The register is shown, whether or not what was done can be told.
+    let printed = print(args, registration.status().as_str(), recorded);
     if let Some(file) = shown_in {
         let title = registration.title();
         markdown::update(&*store, &file, &title, monitor)?;
     }
-    Ok(())
+    printed
 }
 
 /// What the archive says of itself, once it is verified, and where the register is shown.
