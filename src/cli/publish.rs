@@ -11,7 +11,7 @@ use dhfpack::publish::{
 use serde_json::{Value, json};
 
 use crate::cli::error::{CliError, Kind};
-use crate::cli::jobs::Jobs;
+use crate::cli::jobs::VerifyJobs;
 use crate::cli::places::PlaceArgs;
 use crate::cli::signer::SignerArgs;
 use crate::cli::target::Target;
@@ -69,7 +69,7 @@ pub(crate) struct Copying {
     #[arg(long)]
     pub(crate) read_back: bool,
     #[command(flatten)]
-    pub(crate) jobs: Jobs,
+    pub(crate) jobs: VerifyJobs,
     /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,

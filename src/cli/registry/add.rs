@@ -19,7 +19,7 @@ use serde_json::json;
 
 use super::markdown;
 use crate::cli::error::CliError;
-use crate::cli::jobs::Jobs;
+use crate::cli::jobs::VerifyJobs;
 use crate::cli::signer::SignerArgs;
 use crate::cli::trust::TrustArgs;
 use crate::cli::{output, stores};
@@ -63,7 +63,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     signer: SignerArgs,
     #[command(flatten)]
-    jobs: Jobs,
+    jobs: VerifyJobs,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
