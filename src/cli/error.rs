@@ -108,6 +108,11 @@ impl CliError {
         self
     }
 
+    /// The failure with its causes and what to do.
+    pub(crate) fn as_diagnostic(&self) -> &dyn Diagnostic {
+        self.report.as_ref()
+    }
+
     /// What to exit with.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.kind.exit_code())

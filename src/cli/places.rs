@@ -5,7 +5,7 @@ use std::path::Path;
 use dhfpack::config::{Config, GitFileConfig};
 use dhfpack::manifest::Manifest;
 use dhfpack::monitor::Monitor;
-use dhfpack::publish::{Destinations, GitFile, GrowingDocument, InStore, RegisterAt, dhf};
+use dhfpack::publish::{Destinations, GitFile, GrowingDocument, InStore, RegisterAt, Step, dhf};
 use dhfpack::sign::Signer;
 use dhfpack::store::{self, Address, Document, Edition, Store, StoreError, Swapped};
 use miette::Diagnostic;
@@ -27,7 +27,54 @@ pub(crate) struct PlaceArgs {
     dhf: Option<String>,
 }
 
-/// What is opened for it.
+/// A place, if it is asked for; or why it cannot be opened.
+type Place<T> = Result<Option<Box<T>>, CliError>;
+
+/// What is opened for it, each place by itself.
+pub(crate) struct Opened<'m> {
+    dhf: Place<dyn Store + 'm>,
+    manual: Place<dyn GrowingDocument + 'm>,
+    registry: Place<dyn Store + 'm>,
+    markdown: Option<GitFileConfig>,
+}
+
+impl<'m> Opened<'m> {
+    /// Every place. Fails as the first does that cannot be opened.
+    pub(crate) fn all(self) -> Result<Places<'m>, CliError> {
+        Ok(Places {
+            dhf: self.dhf?,
+            manual: self.manual?,
+            registry: self.registry?,
+            markdown: self.markdown,
+        })
+    }
+
+    /// The places that can be opened, and the steps whose place cannot.
+    pub(crate) fn parted(self) -> (Places<'m>, Vec<(Step, CliError)>) {
+        let mut failed = Vec::new();
+        let places = Places {
+            dhf: opened(Step::Dhf, self.dhf, &mut failed),
+            manual: opened(Step::ServiceManual, self.manual, &mut failed),
+            registry: opened(Step::Registry, self.registry, &mut failed),
+            markdown: self.markdown,
+        };
+        (places, failed)
+    }
+}
+
+/// A place of this step; where it cannot be opened, the step is among those that `failed`.
+fn opened<T: ?Sized>(
+    step: Step,
+    place: Place<T>,
+    failed: &mut Vec<(Step, CliError)>,
+) -> Option<Box<T>> {
+    place.unwrap_or_else(|error| {
+        failed.push((step, error));
+        None
+    })
+}
+
+/// Every place that is asked for.
 pub(crate) struct Places<'m> {
     dhf: Option<Box<dyn Store + 'm>>,
     manual: Option<Box<dyn GrowingDocument + 'm>>,
@@ -65,56 +112,49 @@ impl Places<'_> {
 
 impl PlaceArgs {
     /// Opens what the archive's configuration asks for, with the archive's store at `address`.
-    /// Nothing is made there.
+    /// Nothing is made there. Fails only if the configuration at hand cannot be read.
     pub(crate) fn open<'m>(
         &self,
         manifest: &Manifest,
         archived: &Config,
         address: &Address,
         monitor: &'m dyn Monitor,
-    ) -> Result<Places<'m>, CliError> {
+    ) -> Result<Opened<'m>, CliError> {
         let nearest = nearest::read()?;
-        let open = |address: &Address| -> Result<_, CliError> {
+        let nearest = nearest.as_ref();
+        let local = nearest.map(|nearest| &nearest.config);
+        let open = |address: &Address| -> Result<Box<dyn Store + 'm>, CliError> {
             Ok(store::open(address, &stores::access()?, monitor)?)
         };
-        let dhf = match self.dhf_address(manifest, archived, nearest.as_ref())? {
-            None => None,
-            Some(address) => Some(open(&address)?),
-        };
-        let local = nearest.as_ref().map(|nearest| &nearest.config);
-        let manual: Option<Box<dyn GrowingDocument + 'm>> = match &archived.service_manual {
-            None => None,
-            Some(archived) => {
-                let local = local.and_then(|local| local.service_manual.as_ref());
-                let config = local.unwrap_or(archived);
-                Some(match &config.git {
-                    Some(git) => Box::new(manual_in_git(git, manifest)?),
-                    None => Box::new(InOwnStore {
-                        store: open(address)?,
-                        path: config.file.clone(),
-                    }),
-                })
-            }
-        };
-        let (mut registry, mut shown_in) = (None, None);
-        if let Some(archived) = &archived.registry {
-            let local = local.and_then(|local| local.registry.as_ref());
+        let dhf = self.dhf_address(manifest, archived, nearest);
+        let dhf = dhf.and_then(|address| address.as_ref().map(open).transpose());
+        let manual = archived.service_manual.as_ref().map(|archived| {
+            let local = local.and_then(|local| local.service_manual.as_ref());
             let config = local.unwrap_or(archived);
-            let folder = nearest.as_ref().map(|nearest| nearest.folder.as_path());
-            registry = Some(match &config.to {
-                Some(to) => open(&whole(stores::address_from(
-                    to,
-                    folder.unwrap_or(Path::new(".")),
-                )?)?)?,
-                None => open(address)?,
-            });
-            shown_in.clone_from(&config.markdown);
-        }
-        Ok(Places {
+            let manual: Box<dyn GrowingDocument + 'm> = match &config.git {
+                Some(git) => Box::new(manual_in_git(git, manifest)?),
+                None => Box::new(InOwnStore {
+                    store: open(address)?,
+                    path: config.file.clone(),
+                }),
+            };
+            Ok(manual)
+        });
+        let registry = archived.registry.as_ref().map(|archived| {
+            let local = local.and_then(|local| local.registry.as_ref());
+            local.unwrap_or(archived)
+        });
+        let markdown = registry.and_then(|config| config.markdown.clone());
+        let folder = nearest.map_or(Path::new("."), |nearest| &nearest.folder);
+        let registry = registry.map(|config| match &config.to {
+            Some(to) => open(&whole(stores::address_from(to, folder)?)?),
+            None => open(address),
+        });
+        Ok(Opened {
             dhf,
-            manual,
-            registry,
-            markdown: shown_in,
+            manual: manual.transpose(),
+            registry: registry.transpose(),
+            markdown,
         })
     }
 

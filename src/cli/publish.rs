@@ -11,7 +11,7 @@ use dhfpack::publish::{
 use serde_json::{Value, json};
 
 use crate::cli::error::{CliError, Kind};
-use crate::cli::jobs::Jobs;
+use crate::cli::jobs::VerifyJobs;
 use crate::cli::places::PlaceArgs;
 use crate::cli::signer::SignerArgs;
 use crate::cli::target::Target;
@@ -69,7 +69,7 @@ pub(crate) struct Copying {
     #[arg(long)]
     pub(crate) read_back: bool,
     #[command(flatten)]
-    pub(crate) jobs: Jobs,
+    pub(crate) jobs: VerifyJobs,
     /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -94,7 +94,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let signer = signer.map(|files| files.load()).transpose()?;
     let (manifest, config) = (source.manifest(), source.config()?.config);
     let (places, at) = (&args.places, store.address());
-    let places = places.open(manifest, &config, at, monitor)?;
+    let places = places.open(manifest, &config, at, monitor)?.all()?;
     let order = Order {
         store: &*store,
         policy: &policy,
@@ -112,12 +112,12 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
         return print_plan(&plan, &source, args.copying.json);
     }
     let outcome = publish::publish(&source, order, monitor)?;
-    // What was done is told, whether or not the register can be shown.
-    print_outcome(&outcome, &source, args.copying.json)?;
+    // What was done is told, whether or not the register can be shown; and the other way round.
+    let printed = print_outcome(&outcome, &source, args.copying.json);
     if places.show_registry(manifest, monitor)? {
         monitor.notice("the registry's Markdown file shows the release");
     }
-    Ok(())
+    printed
 }
 
 fn print_plan(plan: &Plan<'_>, source: &Source<'_>, json: bool) -> Result<(), CliError> {

@@ -7,7 +7,7 @@ use dhfpack::config::Meaning;
 use dhfpack::monitor::Monitor;
 
 use crate::cli::error::{CliError, Kind};
-use crate::cli::jobs::Jobs;
+use crate::cli::jobs::VerifyJobs;
 use crate::cli::signer::SignerArgs;
 use crate::cli::{meaning, output, stores};
 
@@ -45,7 +45,7 @@ pub(crate) struct Args {
     )]
     meaning: Meaning,
     #[command(flatten)]
-    jobs: Jobs,
+    jobs: VerifyJobs,
     #[command(flatten)]
     signer: SignerArgs,
 }
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
         let jobs = args.jobs.for_store(&*store);
         authorise::authorise_published(&*store, &signer, role, meaning, jobs, monitor)
     } else {
-        let jobs = args.jobs.count();
+        let jobs = args.jobs.for_files();
         authorise::authorise(archive, &signer, role, meaning, jobs, monitor)
     }?;
     output::text(&match added {

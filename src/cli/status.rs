@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use dhfpack::monitor::Monitor;
-use dhfpack::publish::{self, Inspected, Progress, State};
+use dhfpack::publish::{self, Inspected, Progress, PublishedArchive, State};
+use dhfpack::store::Address;
+use dhfpack::verify::Policy;
 use miette::Diagnostic;
 use serde_json::json;
 use thiserror::Error;
 
 use crate::cli::error::{CliError, Kind};
-use crate::cli::places::PlaceArgs;
+use crate::cli::places::{Opened, PlaceArgs};
 use crate::cli::publish::{lines, status_name};
 use crate::cli::trust::TrustArgs;
 use crate::cli::{output, stores};
@@ -47,14 +49,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     let (store, name) = stores::published(&args.archive, monitor)?;
     let progress = match publish::inspect(&*store, &name)? {
         Inspected::NoManifest(progress) => progress,
-        Inspected::Whole(archive) => {
-            let (manifest, at) = (archive.manifest(), store.address());
-            let config = archive.config().map(|resolved| &resolved.config);
-            let places = config.map(|config| args.places.open(manifest, config, at, monitor));
-            let places = places.transpose()?;
-            let to = places.as_ref().map(|places| places.destinations(None));
-            archive.progress(&policy, to.unwrap_or_default(), monitor)?
-        }
+        Inspected::Whole(archive) => told(args, &archive, &policy, store.address(), monitor)?,
     };
     let location = store.address().below(&name).to_string();
     let standing = progress.standing.as_ref();
@@ -81,6 +76,28 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
         ))?;
     }
     verdict(&progress)
+}
+
+/// Every step; one whose place cannot be opened says why.
+fn told(
+    args: &Args,
+    archive: &PublishedArchive<'_>,
+    policy: &Policy,
+    at: &Address,
+    monitor: &dyn Monitor,
+) -> Result<Progress, CliError> {
+    let config = archive.config().map(|resolved| &resolved.config);
+    let opened = config.map(|config| {
+        let manifest = archive.manifest();
+        args.places.open(manifest, config, at, monitor)
+    });
+    let (places, failed) = opened.transpose()?.map(Opened::parted).unzip();
+    let to = places.as_ref().map(|places| places.destinations(None));
+    let mut progress = archive.progress(policy, to.unwrap_or_default(), monitor)?;
+    for (step, error) in failed.into_iter().flatten() {
+        progress.break_step(step, error.as_diagnostic());
+    }
+    Ok(progress)
 }
 
 fn verdict(progress: &Progress) -> Result<(), CliError> {

@@ -16,7 +16,7 @@ use serde_json::json;
 use thiserror::Error;
 
 use crate::cli::error::{CliError, Kind};
-use crate::cli::jobs::Jobs;
+use crate::cli::jobs::VerifyJobs;
 use crate::cli::receipt::ReceiptArgs;
 use crate::cli::trust::TrustArgs;
 use crate::cli::{output, stores};
@@ -68,7 +68,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     receipt: ReceiptArgs,
     #[command(flatten)]
-    jobs: Jobs,
+    jobs: VerifyJobs,
     /// Print the verdict as JSON
     #[arg(long)]
     json: bool,

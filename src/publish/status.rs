@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use miette::Diagnostic;
+
 use super::earlier::Earlier;
 use super::keeping::Keeping;
 use super::outputs::{self, Destinations};
@@ -12,10 +14,11 @@ use super::{PublishError, Report, State, Step, upload};
 use crate::archive::{self, ArchiveError, Records};
 use crate::config::ResolvedConfig;
 use crate::digest::Sha256;
+use crate::error::Cancelled;
 use crate::manifest::{self, Manifest};
 use crate::monitor::Monitor;
 use crate::plan::own;
-use crate::store::{Object, Store};
+use crate::store::{Object, Store, StoreError};
 use crate::verify::Policy;
 
 /// How far a publication has come.
@@ -33,6 +36,14 @@ impl Progress {
     /// Whether a step has come to this.
     pub fn has(&self, state: State) -> bool {
         self.steps.iter().any(|step| step.state == state)
+    }
+
+    /// Shows a step as [`State::Differs`], for the reason that its place cannot be opened.
+    pub fn break_step(&mut self, step: Step, error: &dyn Diagnostic) {
+        let report = self.steps.iter_mut().find(|report| report.step == step);
+        if let Some(report) = report {
+            *report = Report::broken(step, error);
+        }
     }
 }
 
@@ -142,6 +153,10 @@ impl<'s> InStore<'s> {
         to: Destinations<'_>,
         monitor: &dyn Monitor,
     ) -> Result<Progress, PublishError> {
+        // What could not be read when it was opened may be so because of the stop.
+        if monitor.is_cancelled() {
+            return Err(StoreError::from(Cancelled).into());
+        }
         let whole = (&self.manifest, self.digest);
         let signatures = self.signatures.as_ref();
         let standing = signatures.map(|files| Standing::of(files, whole, policy));

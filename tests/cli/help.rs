@@ -55,6 +55,26 @@ fn the_help_lists_every_exit_code() {
 }
 
 #[test]
+fn the_help_says_what_jobs_rule() {
+    let program = Program::new();
+    let help = |command: &str| {
+        let help = program.run(&format!("help {command}")).exits(0).stdout;
+        help.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    for command in ["build", "rebuild"] {
+        let help = help(command);
+        assert!(help.contains("to work on at once [default: one per processor]"));
+    }
+    for command in ["publish", "upload", "sign", "verify", "registry add"] {
+        let help = help(command);
+        assert!(
+            help.contains("to verify at once [default: one per processor; more for an archive"),
+            "{help}"
+        );
+    }
+}
+
+#[test]
 fn a_wrong_command_line_exits_2_and_says_what_was_meant() {
     let program = Program::new();
     program.run("layout lst").exits(2).tells(&["list"]);

@@ -1,5 +1,7 @@
 //! The service manual and the table of the register in a git repository, in one run with the rest.
 
+use std::path::Path;
+
 use super::shop::{NAME, Shop, fails, step, succeed};
 use crate::support::git::GitServer;
 use crate::support::small::tells;
@@ -83,6 +85,30 @@ fn one_run_pushes_the_entry_and_the_table_and_a_second_pushes_nothing() {
     assert_eq!(records.tips(), tips);
     assert_eq!(records.shop.everything(), content);
     succeed(&mut records.shop.trusting("status", &records.shop.published()));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_table_is_pushed_even_if_the_result_cannot_be_printed() {
+    let full = || {
+        let mut options = std::fs::File::options();
+        options.write(true).open("/dev/full").unwrap()
+    };
+    let why = ["cannot write to standard output"];
+    let records = Records::new();
+    let mut publish = records.shop.publish(&records.shop.archive());
+    fails(publish.stdout(full()), 1, &why);
+    records.show_the_release();
+
+    let records = Records::new();
+    let mut add = records.shop.trusting("registry", Path::new("add"));
+    add.arg(records.shop.archive());
+    add.arg("--to").arg(records.shop.store());
+    add.arg("--key").arg(records.shop.path("key.pem"));
+    add.arg("--certificate").arg(records.shop.path("cert.pem"));
+    fails(add.stdout(full()), 1, &why);
+    let table = records.table.git(&["show", &format!("main:{TABLE}")]);
+    tells(&table, &["| 1.0.0 |"]);
 }
 
 #[cfg(unix)]

@@ -1,6 +1,8 @@
 //! What was published and is lost is told, and not hidden behind what a further run makes.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use dhfpack::digest::Sha256;
 use serde_json::Value;
@@ -33,13 +35,18 @@ fn is_refused(shop: &Shop, expected: &[&str]) {
     fails(&mut shop.publish(&shop.archive()), 3, expected);
     let mut dry = shop.publish(&shop.archive());
     fails(dry.arg("--dry-run"), 3, expected);
+    fails(&mut add(shop, &shop.published()), 3, expected);
+    assert_eq!(shop.everything(), before);
+}
+
+/// `registry add` of an archive to the store's register.
+fn add(shop: &Shop, archive: &Path) -> Command {
     let mut add = dhfpack();
-    add.args(["registry", "add"]).arg(shop.published());
+    add.args(["registry", "add"]).arg(archive);
     add.arg("--to").arg(shop.store());
     add.arg("--key").arg(shop.path("key.pem"));
     add.arg("--certificate").arg(shop.path("cert.pem"));
-    fails(&mut add, 3, expected);
-    assert_eq!(shop.everything(), before);
+    add
 }
 
 #[test]
@@ -58,6 +65,48 @@ fn a_register_that_lost_its_last_row_gets_no_other() {
     fs::write(&register, &whole["registry.csv"]).unwrap();
     assert_eq!(step(&shop.publish_json(), "registry"), "unchanged");
     assert_eq!(shop.everything(), whole);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_lost_row_is_missed_however_the_archive_s_folder_is_named() {
+    let shop = Shop::with_everything();
+    shop.publish_json();
+    cut(&shop);
+    let before = shop.everything();
+    let lost = ["has lost a row"];
+    let (within, latest) = (shop.published(), shop.path("latest"));
+    std::os::unix::fs::symlink(&within, &latest).unwrap();
+    fails(&mut add(&shop, &latest), 3, &lost);
+    let here = Path::new(".");
+    fails(add(&shop, here).current_dir(&within), 3, &lost);
+    let up = Path::new("../small-1.0.0/.");
+    fails(add(&shop, up).current_dir(&within), 3, &lost);
+    assert_eq!(shop.everything(), before);
+
+    // The archive was moved to another disk; its receipts were not.
+    let elsewhere = shop.path("elsewhere");
+    fs::rename(&within, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &within).unwrap();
+    fails(&mut add(&shop, &within), 3, &lost);
+}
+
+#[test]
+fn a_receipt_that_cannot_be_read_is_not_taken_for_none() {
+    let shop = Shop::with_everything();
+    shop.publish_json();
+    cut(&shop);
+    let register = fs::read(shop.store().join("registry.csv")).unwrap();
+    let receipt = fs::File::create(shop.store().join(RECEIPT)).unwrap();
+    // Of no blocks, and more than is read.
+    receipt.set_len(1 << 40).unwrap();
+    fails(
+        &mut add(&shop, &shop.published()),
+        1,
+        &[RECEIPT, "has more than"],
+    );
+    let after = fs::read(shop.store().join("registry.csv")).unwrap();
+    assert_eq!(after, register);
 }
 
 #[test]

@@ -2,9 +2,16 @@
 
 use std::fs;
 
+use dhfpack::monitor::Recording;
+use dhfpack::publish::{self, Destinations, Inspected, PublishError, State};
+use dhfpack::sign::Trust;
+use dhfpack::store::{self, Access, Address, StoreError};
+use dhfpack::verify::Policy;
 use serde_json::Value;
 
 use super::shop::{NAME, Shop, fails, step, succeed};
+use crate::support::release;
+use crate::support::small::config;
 
 #[test]
 fn status_follows_a_release_from_nothing_to_its_end() {
@@ -182,6 +189,74 @@ fn a_step_that_is_broken_is_told_of_like_the_others() {
         }
     }
     succeed(&mut shop.trusting("status", &shop.published()));
+}
+
+#[test]
+fn a_step_whose_place_cannot_be_opened_is_told_of_like_the_others() {
+    let shop = Shop::with_everything();
+    shop.publish_json();
+    let relative = Shop::new("[storage]\ndhf = \"../dhf/{version}\"\n");
+    let at_hand = shop.path("at-hand");
+    fs::create_dir(&at_hand).unwrap();
+    let nowhere = "[service_manual]\nrecord = \"entry.toml\"\n\
+                   git = { repository = \"/nowhere\", branch = \"main\", file = \"manual.md\" }\n";
+    let text = config("small", "1.0.0", "v{version}", nowhere);
+    fs::write(at_hand.join("dhfpack.toml"), text).unwrap();
+    let published = (&shop, &shop.published());
+    let unplaced = (&relative, &relative.archive());
+    for ((shop, archive), folder, dhf, broken, why) in [
+        (
+            published,
+            "",
+            "dropbox:///dhf/{version}",
+            "dhf",
+            "no login is given",
+        ),
+        (published, "", "azblob://dhf/{version}", "dhf", "account"),
+        (published, "", "dhf", "dhf", "{version}"),
+        (unplaced, "", "", "dhf", "say where that is with --dhf"),
+        (published, "at-hand", "", "manual", "/nowhere"),
+    ] {
+        let mut status = shop.trusting("status", archive);
+        status.current_dir(shop.path(folder)).arg("--json");
+        if !dhf.is_empty() {
+            status.args(["--dhf", dhf]);
+        }
+        let output = status.output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{}", release::told(&output));
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        for name in STEPS {
+            let differs = step(&told, name) == "differs";
+            assert_eq!(differs, name == broken, "{name}: {told}");
+        }
+        assert!(told.to_string().contains(why), "{why:?}: {told}");
+    }
+}
+
+#[test]
+fn what_could_not_be_read_because_of_a_stop_is_no_step_that_differs() {
+    let shop = Shop::signed("");
+    shop.publish_json();
+    let signature = shop.published().join("Manifest/signatures/x.json");
+    fs::write(signature, vec![b'x'; 2 << 20]).unwrap();
+    let monitor = Recording::default();
+    let address = Address::Folder(shop.store());
+    let store = store::open(&address, &Access::default(), &monitor).unwrap();
+    let Inspected::Whole(archive) = publish::inspect(&*store, NAME).unwrap() else {
+        panic!("the manifest is there");
+    };
+    let policy = Policy {
+        trust: Trust::default(),
+        required_roles: Vec::new(),
+        now: jiff::Timestamp::now(),
+    };
+    let progress = || archive.progress(&policy, Destinations::default(), &monitor);
+    assert!(progress().unwrap().has(State::Differs));
+    monitor.cancel();
+    assert!(matches!(
+        progress(),
+        Err(PublishError::Store(StoreError::Cancelled(_)))
+    ));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use dhfpack::archive::Records;
 use dhfpack::config::GitFileConfig;
+use dhfpack::error::IoContext;
 use dhfpack::finding::Class;
 use dhfpack::monitor::Monitor;
 use dhfpack::publish::receipt;
@@ -18,7 +19,7 @@ use serde_json::json;
 
 use super::markdown;
 use crate::cli::error::CliError;
-use crate::cli::jobs::Jobs;
+use crate::cli::jobs::VerifyJobs;
 use crate::cli::signer::SignerArgs;
 use crate::cli::trust::TrustArgs;
 use crate::cli::{output, stores};
@@ -62,7 +63,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     signer: SignerArgs,
     #[command(flatten)]
-    jobs: Jobs,
+    jobs: VerifyJobs,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -83,12 +84,13 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
     };
     let (registration, shown_in) = registration(args, archive, &*store, monitor)?;
     let recorded = registry::record(&*store, &registration, &signer, monitor)?;
-    print(args, registration.status().as_str(), recorded)?;
+    // The register is shown, whether or not what was done can be told.
+    let printed = print(args, registration.status().as_str(), recorded);
     if let Some(file) = shown_in {
         let title = registration.title();
         markdown::update(&*store, &file, &title, monitor)?;
     }
-    Ok(())
+    printed
 }
 
 /// What the archive says of itself, once it is verified, and where the register is shown.
@@ -120,7 +122,7 @@ fn registration(
     let released_at = released_at(&verdict);
     let config = registry::archived_config(&records, manifest)?;
     let registration = Registration::of(manifest, digest, &config, released_at, &location)?;
-    let registration = match receipt_beside(archive, monitor)? {
+    let registration = match receipt_beside(archive, &manifest.name, monitor)? {
         None => registration,
         Some((_, Ok(receipt))) => {
             let row = receipt.row_of(&digest);
@@ -144,28 +146,43 @@ fn registration(
     Ok((registration, shown_in))
 }
 
-/// The latest receipt beside the archive, which may name the row that the register held.
+/// The latest receipt beside the archive `name`, which may name the row that the register held.
 fn receipt_beside(
     archive: &Path,
+    name: &str,
     monitor: &dyn Monitor,
 ) -> Result<Option<receipt::Found>, CliError> {
-    let is_url = archive.to_str().is_some_and(Address::is_url);
-    if !is_url && !archive.is_dir() {
+    let access = stores::access()?;
+    if archive.to_str().is_some_and(Address::is_url) {
+        let above = stores::above(archive, &access, monitor)?;
+        let found = above.map(|(above, name)| receipt::latest(&*above, &name));
+        return Ok(found.transpose()?.flatten());
+    }
+    if !archive.is_dir() {
         return Ok(None);
     }
-    let Some((above, name)) = stores::above(archive, &stores::access()?, monitor)? else {
-        return Ok(None);
-    };
-    match receipt::latest(&*above, &name) {
+    // `.` has no name, and a link may lie elsewhere than the archive.
+    let mut places = vec![
+        std::path::absolute(archive).at("find", archive)?,
+        archive.canonicalize().at("find", archive)?,
+    ];
+    places.dedup();
+    for place in places {
+        let Some((above, _)) = stores::above(&place, &access, monitor)? else {
+            continue;
+        };
         // The folder above an archive may be anybody's, and out of reach.
-        Err(error) if !is_url => {
+        if let Err(error) = above.children("") {
             monitor.notice(&format!(
                 "no receipt beside it could be looked for: {error}"
             ));
-            Ok(None)
+            continue;
         }
-        latest => Ok(latest?),
+        if let Some(found) = receipt::latest(&*above, name)? {
+            return Ok(Some(found));
+        }
     }
+    Ok(None)
 }
 
 fn print(args: &Args, status: &str, recorded: Recorded) -> Result<(), CliError> {
