@@ -17,8 +17,8 @@ use crate::cli::stores;
 /// Which receipt to compare with.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReceiptArgs {
-    /// A receipt that was kept, to compare the archive with; the latest one that lies beside the
-    /// archive is compared in any case
+    /// A receipt that was kept, to compare the archive with once it is known to be what was sealed;
+    /// the latest one that lies beside the archive is compared as well
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
 }
@@ -33,6 +33,8 @@ impl ReceiptArgs {
         monitor: &dyn Monitor,
     ) -> Result<(), CliError> {
         if verdict.intact().is_none() {
+            let note = "receipts were not compared: the archive is not what was sealed";
+            verdict.extend(Vec::new(), vec![note.to_owned()]);
             return Ok(());
         }
         let is_url = archive.to_str().is_some_and(Address::is_url);

@@ -44,6 +44,7 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
 impl From<RetentionError> for CliError {
     fn from(error: RetentionError) -> Self {
         let kind = match &error {
+            RetentionError::Loss(_) => Kind::Integrity,
             // A store's own errors keep their kinds.
             RetentionError::Store(StoreError::Address(_) | StoreError::Refused { .. })
             | RetentionError::CannotLock { .. }

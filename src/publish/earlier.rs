@@ -154,6 +154,11 @@ impl Earlier {
         }))
     }
 
+    /// Where it lies, for messages.
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
     /// What it says of the archive with this manifest.
     fn of(&self, digest: Sha256) -> Option<&Receipt> {
         let receipt = self.said.as_ref().ok();

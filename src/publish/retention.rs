@@ -6,6 +6,7 @@
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
+use super::earlier::Earlier;
 use crate::config::{LockMode, RetentionConfig};
 use crate::monitor::{Linked, Monitor, Task, Unit};
 use crate::store::{Locks, Object, ObjectLock, Retention, Store, StoreError};
@@ -188,6 +189,10 @@ pub fn extension(
     }
     able(store)?;
     let present = check(store, name, monitor)?;
+    // What a delete marker hides would keep its old end.
+    if let Some(earlier) = Earlier::latest(store, name)? {
+        earlier.require_locked(name, &store.list(name)?)?;
+    }
     Changes::to(present, |locked| {
         extended(locked, asked, &store.address().place(&locked.path))
     })

@@ -65,7 +65,11 @@ pub fn inspect<'s>(store: &'s dyn Store, name: &'s str) -> Result<Inspected<'s>,
     }
     let manifest = format!("{name}/{}", manifest::MANIFEST);
     if !objects.iter().any(|object| object.path == manifest) {
-        return Ok(Inspected::NoManifest(broken_off(objects.len())));
+        let progress = match Earlier::latest(store, name)? {
+            Some(earlier) => manifest_gone(earlier.place()),
+            None => broken_off(objects.len()),
+        };
+        return Ok(Inspected::NoManifest(progress));
     }
     match InStore::open(store, name, objects) {
         Ok(whole) => Ok(Inspected::Whole(Box::new(whole))),
@@ -75,6 +79,19 @@ pub fn inspect<'s>(store: &'s dyn Store, name: &'s str) -> Result<Inspected<'s>,
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// How far a publication has come whose receipt is there, and whose manifest is not.
+fn manifest_gone(receipt: &str) -> Progress {
+    let files = format!(
+        "{} is gone, though {receipt} says that the archive was published: put it back from the \
+         store's versions or a backup; where it was locked, remove the delete marker",
+        manifest::MANIFEST
+    );
+    without_manifest(Step::ALL.map(|step| match step {
+        Step::Files => Report::new(step, State::Differs, files.as_str()),
+        _ => Report::new(step, State::Differs, "cannot be told without the manifest"),
+    }))
 }
 
 /// How far a publication has come that left so many objects and no manifest.

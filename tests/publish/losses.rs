@@ -120,6 +120,22 @@ fn a_pending_row_does_not_stand_for_the_released_one_that_was_lost() {
 }
 
 #[test]
+fn a_copy_elsewhere_does_not_get_a_lost_row_again() {
+    let shop = Shop::with_everything();
+    shop.publish_json();
+    cut(&shop);
+    let before = shop.everything();
+    // The archive as it was built lies beside no receipt.
+    let mut add = dhfpack();
+    add.args(["registry", "add"]).arg(shop.archive());
+    add.arg("--to").arg(shop.store());
+    add.arg("--key").arg(shop.path("key.pem"));
+    add.arg("--certificate").arg(shop.path("cert.pem"));
+    fails(&mut add, 3, &["has lost a row", &named(&shop, 1)]);
+    assert_eq!(shop.everything(), before);
+}
+
+#[test]
 fn a_register_elsewhere_need_not_hold_the_row() {
     let shop = Shop::with_everything();
     shop.publish_json();

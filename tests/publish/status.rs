@@ -21,6 +21,10 @@ fn status_follows_a_release_from_nothing_to_its_end() {
 
     shop.publish_json();
     fs::remove_file(shop.published().join("Manifest/manifest.json")).unwrap();
+    let receipt = format!("{NAME}.receipt-1.json");
+    let gone = ["files differs", "is gone, though", &*receipt];
+    fails(&mut status(), 3, &gone);
+    fs::remove_file(shop.store().join(receipt)).unwrap();
     fails(
         &mut status(),
         6,

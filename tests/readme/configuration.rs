@@ -26,6 +26,37 @@ fn parse(text: String) -> Config {
     text.parse().unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// What a page shows of the configuration: each block, together with those behind it that go on
+/// where it ends.
+fn shown_in(page: &str) -> Vec<String> {
+    let mut shown: Vec<String> = Vec::new();
+    for block in blocks(&project_file(page)) {
+        match shown.last_mut() {
+            _ if block.language != "toml" => {}
+            Some(last) if !block.text().starts_with('[') => *last += &block.text(),
+            _ => shown.push(block.text()),
+        }
+    }
+    shown
+}
+
+#[test]
+fn what_other_pages_show_of_the_configuration_is_understood() {
+    for (page, count) in [
+        ("docs/registry.md", 1),
+        ("docs/retention.md", 1),
+        ("docs/service-manual.md", 2),
+    ] {
+        let tables = shown_in(page);
+        assert_eq!(tables.len(), count, "{page}");
+        for table in tables {
+            let mut whole: toml::Table = shown().parse().unwrap();
+            whole.extend(table.parse::<toml::Table>().unwrap());
+            parse(toml::to_string(&whole).unwrap());
+        }
+    }
+}
+
 /// A file in a place.
 fn file(path: &str) -> Found {
     Found {

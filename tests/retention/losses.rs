@@ -102,6 +102,17 @@ fn a_locked_object_behind_a_delete_marker_is_not_made_anew() {
             lock,
             "delete marker",
         ]);
+        let url = case.server.url(LOCKED, NAME);
+        let options = ["--until", "2070-01-01"];
+        let words = [&["retention", "extend", &*url][..], &options].concat();
+        let before = case.versions();
+        let output = case.server.run(&words);
+        assert_eq!(output.status.code(), Some(3), "{}", told(&output));
+        tells(
+            &told(&output),
+            &["says that these are locked", "\"index.html\": "],
+        );
+        assert_eq!(case.versions(), before);
         case.unhide();
         tells(&case.run("publish", &[], 0), &["nothing was left to do"]);
     }

@@ -122,7 +122,12 @@ fn registration(
     let released_at = released_at(&verdict);
     let config = registry::archived_config(&records, manifest)?;
     let registration = Registration::of(manifest, digest, &config, released_at, &location)?;
-    let registration = match receipt_beside(archive, &manifest.name, monitor)? {
+    // A copy that lies elsewhere has its receipts where the register is, if anywhere.
+    let found = match receipt_beside(archive, &manifest.name, monitor)? {
+        None => receipt::latest(store, &manifest.name)?,
+        found => found,
+    };
+    let registration = match found {
         None => registration,
         Some((_, Ok(receipt))) => {
             let row = receipt.row_of(&digest);

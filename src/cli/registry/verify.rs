@@ -35,7 +35,8 @@ Examples:
 ///
 /// Every row's signature and its link to the row before it are checked, who wrote it, and whether
 /// rows contradict each other. Without `--trust` the writers stay unknown, and the verdict is not
-/// a pass. That rows are missing at the very end shows only with `--expect-head` or `--archives`.
+/// a pass. That rows are missing at the very end shows only with `--expect-head`, or with
+/// `--archives` if no other row names the archive.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

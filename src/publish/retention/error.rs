@@ -4,11 +4,16 @@ use jiff::Timestamp;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::publish::LossError;
 use crate::store::{Locks, Retention, StoreError};
 
 /// An archive that is not locked as asked. Places are paths or URLs, without secrets.
 #[derive(Debug, Error, Diagnostic)]
 pub enum RetentionError {
+    /// Something that was locked is gone.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Loss(#[from] LossError),
     /// The store could not be used.
     #[error(transparent)]
     #[diagnostic(transparent)]
