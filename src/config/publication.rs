@@ -103,7 +103,7 @@ fn default_manual() -> String {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GitFileConfig {
-    /// The repository that is pushed to: a URL, or a path from the folder that dhfpack is run in.
+    /// The repository that is pushed to: a URL, or a path relative to this file's folder.
     pub repository: String,
     /// The branch.
     #[serde(default = "default_branch")]

@@ -154,11 +154,6 @@ impl Earlier {
         }))
     }
 
-    /// Where it lies, for messages.
-    pub(super) fn place(&self) -> &str {
-        &self.place
-    }
-
     /// What it says of the archive with this manifest.
     fn of(&self, digest: Sha256) -> Option<&Receipt> {
         let receipt = self.said.as_ref().ok();
@@ -201,9 +196,14 @@ impl Earlier {
         self.locked().next().is_some()
     }
 
-    /// Fails if an object is gone that is locked. `there` is what lies below the archive's `name`.
-    pub(super) fn require_locked(&self, name: &str, there: &[Object]) -> Result<(), LossError> {
-        let there = paths(name, there);
+    /// Fails if an object is gone that is locked. `there` is the path of each object below the
+    /// archive's `name`.
+    pub(super) fn require_locked<'p>(
+        &self,
+        name: &str,
+        there: impl Iterator<Item = &'p str>,
+    ) -> Result<(), LossError> {
+        let there: BTreeSet<&str> = there.filter_map(|path| below(name, path)).collect();
         let gone = self
             .locked()
             .filter(|(object, _)| !there.contains(object.path.as_str()));

@@ -191,7 +191,7 @@ pub fn extension(
     let present = check(store, name, monitor)?;
     // What a delete marker hides would keep its old end.
     if let Some(earlier) = Earlier::latest(store, name)? {
-        earlier.require_locked(name, &store.list(name)?)?;
+        earlier.require_locked(name, present.iter().map(|locked| locked.path.as_str()))?;
     }
     Changes::to(present, |locked| {
         extended(locked, asked, &store.address().place(&locked.path))

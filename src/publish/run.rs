@@ -131,7 +131,7 @@ pub fn plan<'a>(
     let earlier = Earlier::latest(order.store, name)?;
     let there = upload::list(order.store, name)?;
     if let Some(earlier) = &earlier {
-        earlier.require_locked(name, &there)?;
+        earlier.require_locked(name, there.iter().map(|object| object.path.as_str()))?;
     }
     require_same(source, order.store, &there)?;
     let merged = signatures::merge(source, signatures::in_store(order.store, name, &there)?)?;

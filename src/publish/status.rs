@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 
 use miette::Diagnostic;
 
-use super::earlier::Earlier;
 use super::keeping::Keeping;
 use super::outputs::{self, Destinations};
-use super::receipt::{self, Present};
+use super::receipt::{self, Found, Present, RowReceipt};
 use super::signatures::{self, Files, Standing};
 use super::{PublishError, Report, State, Step, upload};
 use crate::archive::{self, ArchiveError, Records};
@@ -65,8 +64,8 @@ pub fn inspect<'s>(store: &'s dyn Store, name: &'s str) -> Result<Inspected<'s>,
     }
     let manifest = format!("{name}/{}", manifest::MANIFEST);
     if !objects.iter().any(|object| object.path == manifest) {
-        let progress = match Earlier::latest(store, name)? {
-            Some(earlier) => manifest_gone(earlier.place()),
+        let progress = match receipt::latest(store, name)? {
+            Some((path, _)) => manifest_gone(&store.address().place(&path)),
             None => broken_off(objects.len()),
         };
         return Ok(Inspected::NoManifest(progress));
@@ -182,9 +181,14 @@ impl<'s> InStore<'s> {
             Err(error) => Report::broken(Step::Signatures, *error),
         };
         let mut steps = vec![self.files(), signed];
+        let latest = receipt::latest(self.store, self.name);
         match (&self.config, standing.as_ref().map_err(|error| *error)) {
             (Ok(config), Ok(standing)) => {
-                steps.extend(self.configured(config, standing, to, monitor)?);
+                // What is wrong with the receipt, its own step says.
+                let found = latest.as_ref().ok().and_then(Option::as_ref);
+                let said = found.and_then(|(_, said)| said.as_ref().ok());
+                let row = said.and_then(|receipt| receipt.row_of(&self.digest));
+                steps.extend(self.configured(config, standing, row, to, monitor)?);
             }
             (Err(error), _) | (_, Err(error)) => {
                 let configured = [
@@ -197,7 +201,7 @@ impl<'s> InStore<'s> {
             }
         }
         let receipt = match signatures {
-            Ok(signatures) => self.receipt(signatures, monitor),
+            Ok(signatures) => self.receipt(latest, signatures, monitor),
             Err(error) => Ok(Report::broken(Step::Receipt, error)),
         };
         steps.push(told(Step::Receipt, receipt, monitor)?);
@@ -208,11 +212,12 @@ impl<'s> InStore<'s> {
         })
     }
 
-    /// The steps that its configuration may ask for.
+    /// The steps that its configuration may ask for, after a receipt of it named this row.
     fn configured(
         &self,
         config: &ResolvedConfig,
         standing: &Standing,
+        row: Option<&RowReceipt>,
         to: Destinations<'_>,
         monitor: &dyn Monitor,
     ) -> Result<Vec<Report>, PublishError> {
@@ -222,10 +227,6 @@ impl<'s> InStore<'s> {
         let records = Records::of(&tree)?;
         let whole = (&self.manifest, self.digest);
         let location = self.store.address().below(self.name);
-        // What is wrong with the receipt, its own step says.
-        let earlier = Earlier::latest(self.store, self.name).ok().flatten();
-        let row = earlier.as_ref();
-        let row = row.and_then(|earlier| earlier.row(self.digest));
         let at = (&location, standing, to);
         let others = outputs::progress(row, &records, whole, config, at);
         std::iter::once((Step::Retention, kept))
@@ -268,9 +269,14 @@ impl<'s> InStore<'s> {
     }
 
     /// Compares with the latest receipt, without reading the objects.
-    fn receipt(&self, signatures: &Files, monitor: &dyn Monitor) -> Result<Report, PublishError> {
+    fn receipt(
+        &self,
+        latest: Result<Option<Found>, StoreError>,
+        signatures: &Files,
+        monitor: &dyn Monitor,
+    ) -> Result<Report, PublishError> {
         let report = |state, detail| Ok(Report::new(Step::Receipt, state, detail));
-        let Some((path, receipt)) = receipt::latest(self.store, self.name)? else {
+        let Some((path, receipt)) = latest? else {
             return report(State::Missing, "there is none".to_owned());
         };
         let receipt = match receipt {

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::cli::environment::variable;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::{output, stores};
 
@@ -69,15 +70,16 @@ pub(crate) fn update(
     release: &str,
     monitor: &dyn Monitor,
 ) -> Result<(), CliError> {
-    let written = located(file).and_then(|file| write(store, &file, release, monitor));
-    written.map(drop).map_err(|error| {
-        error.beneath(|cause| NotShown {
-            release: release.to_owned(),
-            file: file.file.clone(),
-            branch: file.branch.clone(),
-            cause,
+    write(store, file, release, monitor)
+        .map(drop)
+        .map_err(|error| {
+            error.beneath(|cause| NotShown {
+                release: release.to_owned(),
+                file: file.file.clone(),
+                branch: file.branch.clone(),
+                cause,
+            })
         })
-    })
 }
 
 /// The register has the row, and the file that shows it does not.
@@ -136,10 +138,9 @@ fn write(
 
 /// From the environment alone.
 fn push_access() -> Result<PushAccess, CliError> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     Ok(PushAccess {
-        ssh_command: set("GIT_SSH_COMMAND"),
-        ask_pass: set("GIT_ASKPASS"),
+        ssh_command: variable("GIT_SSH_COMMAND"),
+        ask_pass: variable("GIT_ASKPASS"),
         authorities: stores::access()?.authorities,
     })
 }
