@@ -218,6 +218,22 @@ pub fn forget_cached(file: &File) {
 #[cfg(not(target_os = "linux"))]
 pub fn forget_cached(_: &File) {}
 
+/// Makes writing to `file` go past the page cache, or not any more. Not every file system can, and
+/// some say so only when it is written to.
+#[cfg(target_os = "linux")]
+pub fn set_direct(file: &File, direct: bool) -> io::Result<()> {
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+    let mut flags = fcntl_getfl(file)?;
+    flags.set(OFlags::DIRECT, direct);
+    Ok(fcntl_setfl(file, flags)?)
+}
+
+/// Makes writing to `file` go past the page cache, where the system has a way.
+#[cfg(not(target_os = "linux"))]
+pub fn set_direct(_: &File, _: bool) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Lets programs that this one starts hold `file` open too, and with it a lock on it, for as long
 /// as they run.
 #[cfg(unix)]

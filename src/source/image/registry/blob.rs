@@ -120,21 +120,17 @@ impl Transfer<'_> {
         let is_plain = self.job.digest == self.job.diff_id;
         let packed = (!is_plain).then(|| format!("sha256:{}", self.job.digest));
         let (received, landed) =
-            sink::with_sink(&path, &file, packed.as_deref(), |sink| self.receive(sink));
+            sink::with_sink(&file, packed.as_deref(), |sink| self.receive(sink));
         if let Err(Stop::Failed(error)) = received {
             return Err(error);
         }
+        landed.written.at("write", &path)?;
         // Wrong bytes are to be told as such, not as what they unpack to.
-        if received.is_ok() && landed.digest != self.job.digest {
-            let error = RegistryError::Digest {
-                url: shown(&self.url()?),
-                expected: self.job.digest,
-                found: landed.digest,
-            };
-            return Err(error.into());
+        if received.is_ok() {
+            self.require_digest(landed.digest)?;
         }
         self.require_unpacked(landed.unpacked)?;
-        landed.synced.at("write", &path)?;
+        self.require_digest(landed.digest)?;
         Ok(StoredBlob {
             digest: self.job.digest,
             size: self.job.size,
@@ -145,6 +141,19 @@ impl Transfer<'_> {
     fn url(&self) -> Result<Url, ImageError> {
         let name = format!("sha256:{}", self.job.digest);
         self.client.url("blobs", &name)
+    }
+
+    /// What arrived is what was asked for.
+    fn require_digest(&self, found: Sha256) -> Result<(), ImageError> {
+        if found == self.job.digest {
+            return Ok(());
+        }
+        let error = RegistryError::Digest {
+            url: shown(&self.url()?),
+            expected: self.job.digest,
+            found,
+        };
+        Err(error.into())
     }
 
     /// What the blob unpacked to, if it is packed, is what the config says.
@@ -163,7 +172,7 @@ impl Transfer<'_> {
     }
 
     /// Receives the blob, going on where it broke off.
-    fn receive(&self, sink: &mut Sink<'_>) -> Result<(), Stop> {
+    fn receive(&self, sink: &mut Sink) -> Result<(), Stop> {
         let url = self.url()?;
         let name = format!("sha256:{}", self.job.digest);
         let mut attempts = Attempts::new();
@@ -186,7 +195,7 @@ impl Transfer<'_> {
         &self,
         url: &Url,
         mut response: Response,
-        sink: &mut Sink<'_>,
+        sink: &mut Sink,
     ) -> Result<Option<Failure>, Stop> {
         let from = self.start(url, &response, sink.received())?;
         // A server that begins anew sends again what is there already.

@@ -1,31 +1,33 @@
-//! Where a blob's bytes go while they arrive: to disk, and to threads that hash, unpack and sync.
+//! Where a blob's bytes go while they arrive: to threads that write, hash and unpack them.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, ScopedJoinHandle};
 
-use bytes::Bytes;
-
 use crate::digest::{Hasher, Sha256};
-use crate::error::{Cancelled, IoContext};
+use crate::error::Cancelled;
+use crate::platform;
 use crate::source::image::layer::read_error;
 use crate::source::image::{ImageError, compression};
 
-/// Pieces of a layer that may wait to be hashed or unpacked, a few hundred KiB at most each.
-const WAITING: usize = 4;
-/// How much is written before the disk is asked to keep it, in bytes.
-const SYNCED: usize = 32 << 20;
+/// How many bytes are handed on at once; a multiple of [`ALIGNMENT`].
+const BLOCK: usize = 1 << 20;
+/// Blocks of one blob, filled, being worked on or waiting.
+const BLOCKS: usize = 4;
+/// Where a block begins in memory and in the file, and how much of it is written, are multiples
+/// of this: disks ask it of what goes past the page cache.
+const ALIGNMENT: usize = 4096;
 
 /// Takes a blob's bytes.
-pub(super) struct Sink<'a> {
-    path: &'a Path,
-    file: &'a File,
+pub(super) struct Sink {
     received: u64,
-    followers: Vec<SyncSender<Bytes>>,
-    syncing: SyncSender<()>,
-    unsynced: usize,
+    current: Option<Block>,
+    followers: Vec<SyncSender<Arc<Block>>>,
+    made: usize,
+    idle: Receiver<Vec<u8>>,
+    home: Sender<Vec<u8>>,
 }
 
 /// What came of the bytes that a sink took.
@@ -35,7 +37,7 @@ pub(super) struct Landed {
     /// The digest of what they unpack to, if they are packed.
     pub(super) unpacked: Option<Result<Sha256, ImageError>>,
     /// Whether they are on the disk.
-    pub(super) synced: io::Result<()>,
+    pub(super) written: io::Result<()>,
 }
 
 /// Why nothing more is received.
@@ -57,64 +59,145 @@ impl From<Cancelled> for Stop {
     }
 }
 
-/// Lets `receive` fill a sink that writes to `file`. `packed` is what a blob that is to be
-/// unpacked is called.
+/// Lets `receive` fill a sink that writes to `file`, which is new. `packed` is what a blob that is
+/// to be unpacked is called.
 pub(super) fn with_sink(
-    path: &Path,
     file: &File,
     packed: Option<&str>,
-    receive: impl FnOnce(&mut Sink<'_>) -> Result<(), Stop>,
+    receive: impl FnOnce(&mut Sink) -> Result<(), Stop>,
 ) -> (Result<(), Stop>, Landed) {
     thread::scope(|scope| {
-        let (hashing, pieces) = sync_channel(WAITING);
-        let hashed = scope.spawn(|| hash(pieces));
-        let mut followers = vec![hashing];
-        let unpacked = packed.map(|part| {
-            let (unpacking, pieces) = sync_channel(WAITING);
-            followers.push(unpacking);
-            scope.spawn(|| unpack(part, pieces))
-        });
-        let (syncing, requests) = sync_channel(1);
-        let synced = scope.spawn(|| sync(file, requests));
-        let mut sink = Sink {
-            path,
-            file,
-            received: 0,
-            followers,
-            syncing,
-            unsynced: 0,
+        let mut followers = Vec::new();
+        let mut follow = || {
+            let (follower, blocks) = sync_channel(BLOCKS);
+            followers.push(follower);
+            blocks
         };
-        let received = receive(&mut sink);
+        let blocks = follow();
+        let written = scope.spawn(|| write(file, blocks));
+        let blocks = follow();
+        let hashed = scope.spawn(|| hash(blocks));
+        let unpacked = packed.map(|part| {
+            let blocks = follow();
+            scope.spawn(|| unpack(part, blocks))
+        });
+        let mut sink = Sink::new(followers);
+        let received = receive(&mut sink).and_then(|()| sink.hand_on());
         // The threads end when nothing more can come.
         drop(sink);
         let landed = Landed {
             digest: joined(hashed),
             unpacked: unpacked.map(joined),
-            synced: joined(synced),
+            written: joined(written),
         };
         (received, landed)
     })
 }
 
-impl Sink<'_> {
+impl Sink {
+    fn new(followers: Vec<SyncSender<Arc<Block>>>) -> Self {
+        let (home, idle) = channel();
+        Self {
+            received: 0,
+            current: None,
+            followers,
+            made: 0,
+            idle,
+            home,
+        }
+    }
+
     /// How many bytes it took.
     pub(super) const fn received(&self) -> u64 {
         self.received
     }
 
-    /// Writes them, and hands them on.
-    pub(super) fn accept(&mut self, bytes: &Bytes) -> Result<(), Stop> {
-        let written = self.file.write_all(bytes).at("write", self.path);
-        written.map_err(ImageError::from)?;
+    /// Takes them, and hands on what blocks they fill.
+    pub(super) fn accept(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
         self.received += bytes.len() as u64;
-        self.unsynced += bytes.len();
-        // Refused while the thread is still at it: then the next request covers this one too.
-        if self.unsynced >= SYNCED && self.syncing.try_send(()).is_ok() {
-            self.unsynced = 0;
+        while !bytes.is_empty() {
+            let mut block = self.current.take().unwrap_or_else(|| self.empty_block());
+            let taken = block.fill(bytes);
+            bytes = &bytes[taken..];
+            let is_full = block.length == BLOCK;
+            self.current = Some(block);
+            if is_full {
+                self.hand_on()?;
+            }
         }
+        Ok(())
+    }
+
+    /// Hands on what is there, be it a whole block or not.
+    fn hand_on(&mut self) -> Result<(), Stop> {
+        let Some(block) = self.current.take() else {
+            return Ok(());
+        };
+        let block = Arc::new(block);
         let mut followers = self.followers.iter();
-        let told = followers.try_for_each(|follower| follower.send(bytes.clone()));
+        let told = followers.try_for_each(|follower| follower.send(Arc::clone(&block)));
         told.map_err(|_| Stop::Follower)
+    }
+
+    /// A block that nobody uses, when there is one.
+    fn empty_block(&mut self) -> Block {
+        let waited = || self.idle.recv().ok();
+        let used = if self.made < BLOCKS {
+            self.idle.try_recv().ok()
+        } else {
+            waited()
+        };
+        let memory = used.unwrap_or_else(|| {
+            self.made += 1;
+            vec![0; BLOCK + ALIGNMENT]
+        });
+        Block::new(memory, self.home.clone())
+    }
+}
+
+/// Bytes that begin at a multiple of [`ALIGNMENT`]; its memory goes home when nobody uses it.
+struct Block {
+    memory: Vec<u8>,
+    start: usize,
+    length: usize,
+    home: Sender<Vec<u8>>,
+}
+
+impl Block {
+    fn new(memory: Vec<u8>, home: Sender<Vec<u8>>) -> Self {
+        Self {
+            // More than it may be is said where the offset is not known: then the start is as
+            // good as any, as files that need it refuse it, and are written the ordinary way.
+            start: memory.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT),
+            memory,
+            length: 0,
+            home,
+        }
+    }
+
+    /// Takes as many of the bytes as it has room for, and says how many.
+    fn fill(&mut self, bytes: &[u8]) -> usize {
+        let room = &mut self.memory[self.start..][..BLOCK][self.length..];
+        let taken = room.len().min(bytes.len());
+        room[..taken].copy_from_slice(&bytes[..taken]);
+        self.length += taken;
+        taken
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.memory[self.start..][..self.length]
+    }
+
+    /// The bytes and what makes their number a multiple of [`ALIGNMENT`].
+    fn padded(&self) -> &[u8] {
+        &self.memory[self.start..][..self.length.next_multiple_of(ALIGNMENT)]
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // Refused if the sink is gone: then it is not needed any more.
+        let _ = self.home.send(std::mem::take(&mut self.memory));
     }
 }
 
@@ -127,51 +210,85 @@ fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     }
 }
 
-/// The digest of the pieces.
-fn hash(pieces: Receiver<Bytes>) -> Sha256 {
+/// Writes the blocks to a new file and syncs it. They go past the page cache where the file
+/// system lets them: copying them there costs nearly as much as hashing them, and nobody reads
+/// them again soon.
+fn write(mut file: &File, blocks: Receiver<Arc<Block>>) -> io::Result<()> {
+    let mut is_direct = platform::set_direct(file, true).is_ok();
+    let mut length = 0;
+    for block in blocks {
+        length += block.length as u64;
+        let mut rest = if is_direct {
+            block.padded()
+        } else {
+            block.bytes()
+        };
+        while !rest.is_empty() {
+            match file.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => rest = &rest[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // It is, only not in pieces like these.
+                Err(error) if is_direct && error.kind() == io::ErrorKind::InvalidInput => {
+                    platform::set_direct(file, false)?;
+                    is_direct = false;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    // Without what the last block was padded with.
+    file.set_len(length)?;
+    file.sync_data()
+}
+
+/// The digest of the blocks.
+fn hash(blocks: Receiver<Arc<Block>>) -> Sha256 {
     let mut hasher = Hasher::new();
-    for piece in pieces {
-        hasher.update(&piece);
+    for block in blocks {
+        hasher.update(block.bytes());
     }
     hasher.finish()
 }
 
-/// Syncs at each request, and at the end: while the rest arrives, so that little is left to wait
-/// for afterwards.
-fn sync(file: &File, requests: Receiver<()>) -> io::Result<()> {
-    for () in requests {
-        file.sync_data()?;
-    }
-    file.sync_data()
-}
-
-/// The digest of what the pieces unpack to.
-fn unpack(part: &str, pieces: Receiver<Bytes>) -> Result<Sha256, ImageError> {
-    let mut pieces = Pieces {
-        pieces,
-        current: Bytes::new(),
+/// The digest of what the blocks unpack to.
+fn unpack(part: &str, blocks: Receiver<Arc<Block>>) -> Result<Sha256, ImageError> {
+    let mut blocks = Blocks {
+        blocks,
+        current: None,
+        position: 0,
     };
-    let mut plain = compression::plain(part, &mut pieces)?;
+    let mut plain = compression::plain(part, &mut blocks)?;
     let (digest, _) = Sha256::of_reader(&mut *plain).map_err(|error| read_error(part, &error))?;
     Ok(digest)
 }
 
-/// Pieces as a reader; their end is its end.
-struct Pieces {
-    pieces: Receiver<Bytes>,
-    current: Bytes,
+/// Blocks as a reader; their end is its end.
+struct Blocks {
+    blocks: Receiver<Arc<Block>>,
+    current: Option<Arc<Block>>,
+    position: usize,
 }
 
-impl Read for Pieces {
+impl Read for Blocks {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.current.is_empty() {
-            match self.pieces.recv() {
-                Ok(piece) => self.current = piece,
-                Err(_) => return Ok(0),
-            }
+        loop {
+            let current = self
+                .current
+                .iter()
+                .map(|block| &block.bytes()[self.position..]);
+            let Some(rest) = current.into_iter().find(|rest| !rest.is_empty()) else {
+                self.position = 0;
+                self.current = self.blocks.recv().ok();
+                if self.current.is_none() {
+                    return Ok(0);
+                }
+                continue;
+            };
+            let count = buffer.len().min(rest.len());
+            buffer[..count].copy_from_slice(&rest[..count]);
+            self.position += count;
+            return Ok(count);
         }
-        let count = buffer.len().min(self.current.len());
-        buffer[..count].copy_from_slice(&self.current.split_to(count));
-        Ok(count)
     }
 }
