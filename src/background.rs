@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::timeout;
 
 use crate::error::Cancelled;
@@ -28,12 +28,21 @@ impl Background {
 
     /// With as many threads as there are transfers to drive at once.
     pub(crate) fn with_threads(threads: usize) -> io::Result<Self> {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.worker_threads(threads).enable_all().build()?;
+        Self::build(Builder::new_multi_thread().worker_threads(threads))
+    }
+
+    fn build(builder: &mut Builder) -> io::Result<Self> {
+        let runtime = builder.enable_all().build()?;
         Ok(Self {
             handle: runtime.handle().clone(),
             runtime: Some(runtime),
         })
+    }
+
+    /// Without a thread of its own: for a client that one thread uses, which drives its
+    /// connections whenever it waits, and has at hand what it waited for.
+    pub(crate) fn here() -> io::Result<Self> {
+        Self::build(&mut Builder::new_current_thread())
     }
 
     /// What runs in it.
@@ -47,7 +56,7 @@ impl Background {
         monitor: &dyn Monitor,
         answer: impl Future<Output = T>,
     ) -> Result<T, Cancelled> {
-        self.handle.block_on(async {
+        let answer = async {
             tokio::pin!(answer);
             loop {
                 match timeout(TICK, &mut answer).await {
@@ -56,7 +65,12 @@ impl Background {
                     Err(_) => {}
                 }
             }
-        })
+        };
+        match &self.runtime {
+            Some(runtime) => runtime.block_on(answer),
+            // It is only taken to be dropped.
+            None => self.handle.block_on(answer),
+        }
     }
 
     /// Waits for an answer, up to `limit`; nothing if it takes longer.

@@ -1,5 +1,6 @@
 //! Images from a real registry: what it has is kept byte for byte, and can be given back.
 
+mod disk;
 mod helper;
 mod hostile;
 mod login;

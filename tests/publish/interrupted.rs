@@ -22,6 +22,7 @@ use dhfpack::verify::Policy;
 
 use super::killed::killed_and_resumed;
 use super::shop::{Files, NAME, ROLE, Shop, succeed};
+use crate::support::mount::{can_mount, inside};
 use crate::support::release::{dhfpack, told};
 
 /// A store whose user dies at a write, before it or after it.
@@ -274,33 +275,18 @@ fn a_run_that_is_stopped_while_it_writes_says_so_and_is_resumed() {
 fn a_full_disk_ends_a_run_with_a_reason_and_more_room_lets_it_be_resumed() {
     let shop = Shop::with_everything();
     let clean = clean(&shop);
-    let inside = |script: &str, arguments: &[String]| {
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--map-root-user", "sh", "-e", "-c", script, "sh"]);
-        command.arg(shop.store()).args(arguments);
-        command.env("DHFPACK_KEY", shop.path("key.pem"));
-        command
-            .env("DHFPACK_CERTIFICATE", shop.path("cert.pem"))
-            .output()
-    };
-    let mount = "mount -t tmpfs -o size=48k none \"$1\"";
-    if !inside(mount, &[]).is_ok_and(|output| output.status.success()) {
-        skip("small disk: the system lets nobody mount one");
+    if !can_mount("tmpfs", &shop.store()) {
         return;
     }
     let publish = shop.publish(&shop.archive());
-    let program = publish.get_program().to_str().unwrap().to_owned();
-    let arguments = publish
-        .get_args()
-        .map(|argument| argument.to_str().unwrap().to_owned());
-    let words: Vec<String> = std::iter::once(program).chain(arguments).collect();
     let kept = shop.path("kept");
     let script = format!(
-        "{mount}; store=$1; shift; code=0; \"$@\" || code=$?; [ $code = 1 ]; \
-         mount -o remount,size=64m \"$store\"; \"$@\" > /dev/null; cp -R \"$store\" '{}'",
+        "mount -t tmpfs -o size=48k none \"$1\"; store=$1; shift; code=0; \"$@\" || code=$?; \
+         [ $code = 1 ]; mount -o remount,size=64m \"$store\"; \"$@\" > /dev/null; \
+         cp -R \"$store\" '{}'",
         kept.display()
     );
-    let output = inside(&script, &words).unwrap();
+    let output = inside(&script, &shop.store(), &publish).output().unwrap();
     assert!(output.status.success(), "{}", told(&output));
     assert!(told(&output).contains("No space left"), "{}", told(&output));
     let clean: Files = clean
@@ -308,14 +294,4 @@ fn a_full_disk_ends_a_run_with_a_reason_and_more_room_lets_it_be_resumed() {
         .filter(|(path, _)| !path.starts_with("dhf:"))
         .collect();
     assert!(super::shop::content(&kept) == clean);
-}
-
-/// Containers may not mount, in CI neither, so that this is no failure there.
-#[cfg(target_os = "linux")]
-#[expect(
-    clippy::print_stdout,
-    reason = "whoever runs the tests must see what was left out"
-)]
-fn skip(what: &str) {
-    println!("skipped: no {what}");
 }

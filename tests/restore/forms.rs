@@ -11,27 +11,13 @@ use crate::support::engine;
 use crate::support::image::{TarEntry, TestImage, gzip, layer, plain, unpack, zstd};
 use crate::support::registry::{Door, Storage, has};
 use crate::support::release::told;
-use crate::support::small::{LAYOUT, Small, manifest};
+use crate::support::small::{Small, manifest};
 
 type Pack = fn(&[u8]) -> Vec<u8>;
 
-const IMAGES: &str = r#"
-[[slot]]
-id = "images"
-folder = "Images"
-title = "Images"
-required = true
-fill = ["images"]
-"#;
-
 /// An archive of a small product with the image of this source, for these platforms.
 fn archive(source: &str, platforms: &[&str]) -> (Small, PathBuf) {
-    let image =
-        format!("[[image]]\nname = \"x\"\nsource = \"{source}\"\nplatforms = {platforms:?}\n");
-    let small = Small::new(&image);
-    let layout = format!("{LAYOUT}{IMAGES}");
-    small.repository.write("layout.toml", layout.as_bytes());
-    let small = small.release();
+    let small = Small::with_image(source, platforms).release();
     let built = small
         .command()
         .env("HOME", small.path("home"))

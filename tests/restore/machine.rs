@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::copy;
+use crate::support::mount::{can_mount, inside};
 use crate::support::release::{dhfpack, released, told};
 
 /// `verify --restore` of the sample's archive, with temporary files in this folder.
@@ -48,38 +48,17 @@ fn restoring_without_git_says_so() {
 
 #[test]
 fn a_full_disk_is_no_fault_of_the_archive() {
-    let (place, archive) = copy();
-    let scratch = place.path().join("scratch");
-    fs::create_dir(&scratch).unwrap();
-    let inside = |size: u32, arguments: &[&str]| {
-        let mount = format!("mount -t tmpfs -o size={size}k none \"$1\" && shift && exec \"$@\"");
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--map-root-user", "sh", "-c", &mount, "sh"]);
-        command.arg(&scratch).args(arguments);
-        command.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
-        command.env("TMPDIR", &scratch).output()
-    };
-    if !inside(64, &["true"]).is_ok_and(|output| output.status.success()) {
-        skip("small disk: the system lets nobody mount one");
+    let scratch = TempDir::new().unwrap();
+    if !can_mount("tmpfs", scratch.path()) {
         return;
     }
-    let program = env!("CARGO_BIN_EXE_dhfpack");
-    let verify = ["--progress", "none", "verify", "--restore"];
-    let arguments = [&[program], &verify[..], &[archive.to_str().unwrap()]].concat();
+    let verify = verify(scratch.path());
     // The room ends at one step after another.
     for size in [16, 24, 32, 48, 64, 80, 96] {
-        let output = inside(size, &arguments).unwrap();
+        let mount = format!("mount -t tmpfs -o size={size}k none \"$1\"; shift; \"$@\"");
+        let output = inside(&mount, scratch.path(), &verify).output().unwrap();
         gave_up(&output, &["set TMPDIR to a folder that has it"]);
     }
-}
-
-/// Containers may not mount, in CI neither, so that this is no failure there.
-#[expect(
-    clippy::print_stdout,
-    reason = "whoever runs the tests must see what was left out"
-)]
-fn skip(what: &str) {
-    println!("skipped: no {what}");
 }
 
 #[test]

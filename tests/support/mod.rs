@@ -7,6 +7,7 @@ pub(crate) mod faulty_store;
 pub(crate) mod git;
 pub(crate) mod gnupg;
 pub(crate) mod image;
+pub(crate) mod mount;
 pub(crate) mod registry;
 pub(crate) mod release;
 pub(crate) mod s3;

@@ -69,6 +69,15 @@ fill = ["files", "reference", "not-applicable"]
 clauses = { iso13485 = ["4.2.3 e)"] }
 "#;
 
+const IMAGES: &str = r#"
+[[slot]]
+id = "images"
+folder = "Images"
+title = "Images"
+required = true
+fill = ["images"]
+"#;
+
 /// A configuration of the product `id` at `version`, with `rest` after its tables.
 pub(crate) fn config(id: &str, version: &str, tag: &str, rest: &str) -> String {
     format!(
@@ -108,6 +117,16 @@ impl Small {
             repository: TestRepository::new(),
         };
         small.add_product("", "small", "1.0.0", "v{version}", rest);
+        small
+    }
+
+    /// The product with an image of this source, for these platforms.
+    pub(crate) fn with_image(source: &str, platforms: &[&str]) -> Self {
+        let small = Self::new(&format!(
+            "[[image]]\nname = \"x\"\nsource = \"{source}\"\nplatforms = {platforms:?}\n"
+        ));
+        let layout = format!("{LAYOUT}{IMAGES}");
+        small.repository.write("layout.toml", layout.as_bytes());
         small
     }
 

@@ -70,38 +70,41 @@ pub(super) fn download(
     let linked = Linked::new(monitor);
     let workers = jobs.len().min(AT_ONCE);
     let queue = Mutex::new(jobs.into_iter());
-    let done = Mutex::new((Vec::new(), None));
+    let done = Mutex::new(Vec::new());
+    let failure = Mutex::new(None);
     let work = || {
+        let client = client.another()?;
         loop {
             let job = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some(job) = job else { return };
+            let Some(job) = job else { return Ok(()) };
             let transfer = Transfer {
-                client,
+                client: &client,
                 job,
                 task,
                 monitor: &linked,
             };
-            let result = transfer.run(folder);
-            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-            match result {
-                Ok(blob) => done.0.push(blob),
-                Err(error) => {
-                    done.1.get_or_insert(error);
-                    linked.stop();
-                    return;
-                }
-            }
+            let blob = transfer.run(folder)?;
+            done.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(blob);
+        }
+    };
+    let worker = || {
+        let result: Result<(), ImageError> = work();
+        if let Err(error) = result {
+            let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
+            failure.get_or_insert(error);
+            linked.stop();
         }
     };
     thread::scope(|scope| {
         for _ in 0..workers {
-            scope.spawn(work);
+            scope.spawn(worker);
         }
     });
-    let (blobs, failure) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    match failure {
+    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),
-        None => Ok(blobs),
+        None => Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner)),
     }
 }
 

@@ -72,6 +72,18 @@ impl<'m> Client<'m> {
         })
     }
 
+    /// The same with connections of its own, for another thread.
+    pub(super) fn another(&self) -> Result<Self, ImageError> {
+        Ok(Self {
+            transport: self.transport.another(&self.reference)?,
+            reference: self.reference.clone(),
+            base: self.base.clone(),
+            login: self.login.clone(),
+            authorization: Mutex::new(self.known()),
+            monitor: self.monitor,
+        })
+    }
+
     /// The address of a manifest or a blob.
     pub(super) fn url(&self, kind: &str, name: &str) -> Result<Url, ImageError> {
         let path = format!("{}/{kind}/{name}", self.reference.repository());

@@ -254,7 +254,7 @@ fn hash(blocks: Receiver<Arc<Block>>) -> Sha256 {
 /// The digest of what the blocks unpack to.
 fn unpack(part: &str, blocks: Receiver<Arc<Block>>) -> Result<Sha256, ImageError> {
     let mut blocks = Blocks {
-        blocks,
+        coming: blocks,
         current: None,
         position: 0,
     };
@@ -265,7 +265,7 @@ fn unpack(part: &str, blocks: Receiver<Arc<Block>>) -> Result<Sha256, ImageError
 
 /// Blocks as a reader; their end is its end.
 struct Blocks {
-    blocks: Receiver<Arc<Block>>,
+    coming: Receiver<Arc<Block>>,
     current: Option<Arc<Block>>,
     position: usize,
 }
@@ -279,7 +279,7 @@ impl Read for Blocks {
                 .map(|block| &block.bytes()[self.position..]);
             let Some(rest) = current.into_iter().find(|rest| !rest.is_empty()) else {
                 self.position = 0;
-                self.current = self.blocks.recv().ok();
+                self.current = self.coming.recv().ok();
                 if self.current.is_none() {
                     return Ok(0);
                 }
@@ -290,5 +290,81 @@ impl Read for Blocks {
             self.position += count;
             return Ok(count);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(length: usize) -> Vec<u8> {
+        // No two blocks are the same.
+        (0..=250_u8).cycle().take(length).collect()
+    }
+
+    /// What lies in a new file after `write` put it there.
+    fn in_file(write: impl FnOnce(&File)) -> Vec<u8> {
+        let file = tempfile::NamedTempFile::new_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        write(file.as_file());
+        std::fs::read(file.path()).unwrap()
+    }
+
+    #[test]
+    fn every_length_is_written_and_hashed_in_whatever_pieces_it_comes() {
+        let edges = [0, ALIGNMENT, BLOCK, 2 * BLOCK, (BLOCKS + 2) * BLOCK];
+        let lengths = edges
+            .iter()
+            .flat_map(|&edge| [edge.saturating_sub(1), edge, edge + 1]);
+        for (length, piece) in lengths.flat_map(|length| [(length, 70_001), (length, 3 * BLOCK)]) {
+            let sent = bytes(length);
+            let found = in_file(|file| {
+                let (received, landed) = with_sink(file, None, |sink| {
+                    let mut pieces = sent.chunks(piece);
+                    pieces.try_for_each(|piece| sink.accept(piece))?;
+                    assert_eq!(sink.received(), length as u64);
+                    Ok(())
+                });
+                assert!(received.is_ok());
+                landed.written.unwrap();
+                assert_eq!(landed.digest, Sha256::of(&sent));
+            });
+            assert!(found == sent, "{length} bytes by {piece}");
+        }
+    }
+
+    #[test]
+    fn blocks_that_the_file_system_refuses_are_written_the_ordinary_way() {
+        let sent = bytes(BLOCK + 5);
+        let found = in_file(|file| {
+            let (follower, blocks) = sync_channel(BLOCKS);
+            let (home, _idle) = channel();
+            for (number, part) in sent.chunks(BLOCK).enumerate() {
+                let mut block = Block::new(vec![0; BLOCK + 2 * ALIGNMENT], home.clone());
+                // The second one begins where disks take nothing from.
+                block.start += number;
+                block.fill(part);
+                follower.send(Arc::new(block)).unwrap();
+            }
+            drop(follower);
+            write(file, blocks).unwrap();
+        });
+        assert!(found == sent);
+    }
+
+    #[test]
+    fn when_one_follower_gives_up_nothing_more_is_taken_and_nobody_waits() {
+        let file = tempfile::tempfile().unwrap();
+        let packed = Some("a part");
+        let (received, landed) = with_sink(&file, packed, |sink| {
+            // No gzip follows on this.
+            let mut damaged = bytes(64 * BLOCK);
+            damaged[..3].copy_from_slice(&[0x1f, 0x8b, 0xff]);
+            damaged
+                .chunks(BLOCK / 2)
+                .try_for_each(|piece| sink.accept(piece))
+        });
+        assert!(matches!(received, Err(Stop::Follower)));
+        assert!(matches!(landed.unpacked, Some(Err(_))));
+        landed.written.unwrap();
     }
 }

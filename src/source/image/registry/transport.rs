@@ -47,11 +47,21 @@ pub(super) struct Answer {
 pub(super) struct Transport {
     http: reqwest::Client,
     runtime: Background,
+    authorities: Vec<Certificate>,
     is_local: bool,
 }
 
 impl Transport {
     pub(super) fn new(reference: &Reference, access: &Access) -> Result<Self, ImageError> {
+        Self::with(reference, authorities(reference, access)?)
+    }
+
+    /// The same with connections of its own, for another thread.
+    pub(super) fn another(&self, reference: &Reference) -> Result<Self, ImageError> {
+        Self::with(reference, self.authorities.clone())
+    }
+
+    fn with(reference: &Reference, authorities: Vec<Certificate>) -> Result<Self, ImageError> {
         let is_local = reference.is_loopback();
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("dhfpack/", env!("CARGO_PKG_VERSION")))
@@ -61,13 +71,13 @@ impl Transport {
         if is_local {
             builder = builder.no_proxy();
         }
-        let authorities = authorities(reference, access)?;
         if !authorities.is_empty() {
-            builder = builder.tls_certs_merge(authorities);
+            builder = builder.tls_certs_merge(authorities.clone());
         }
         Ok(Self {
             http: builder.build().map_err(RegistryError::Setup)?,
-            runtime: Background::start().at("start a thread for", reference.host())?,
+            runtime: Background::here().at("set up connections to", reference.host())?,
+            authorities,
             is_local,
         })
     }
