@@ -6,7 +6,7 @@
 #
 # Needs about 30 GiB in BENCH_DIR (default target/bench), a Docker Engine, openssl, hyperfine and
 # GNU time; installs the last two with apt-get if it may; skopeo for the parts `image` and
-# `registry`, docker-registry for the latter; for `store` and `objects` the s3s-fs that
+# `registry`, docker-registry and nginx for the latter; for `store` and `objects` the s3s-fs that
 # tests/run.sh installs, and for the former rclone and aws (awscli). RUNS sets the number of timed
 # runs, COMMITS and HISTORY_MIB the size of the made history (200000 and 5120 for the largest).
 set -euo pipefail
@@ -344,16 +344,16 @@ for layer in json.load(sys.stdin)["layers"]:
     echo "wait; sync $dir/pulled/*"
 }
 
-# A product's image from a registry: LABEL PORT
+# A product's image from a registry: SERVER PORT REPOSITORY
 registry_image() {
-    local repository=$dir/registry-$1.product ours speed stock source
+    local repository=$dir/$1-$3.product ours speed stock source
     if [ ! -d "$repository" ]; then
         mkdir -p "$repository.data"
         small_files "$repository.data/small" 100
-        product "$repository" "registry:127.0.0.1:$2/$1:1"
+        product "$repository" "registry:127.0.0.1:$2/$3:1"
     fi
-    pull_script "$2" "$1" > "$dir/pull.sh"
-    echo "layers $1: $(cut -d ' ' -f 2 "$dir/layers.txt" | sort | uniq -c)"
+    pull_script "$2" "$3" > "$dir/pull.sh"
+    echo "from $1, layers $3: $(cut -d ' ' -f 2 "$dir/layers.txt" | sort | uniq -c)"
     ours=$(wall "$(build_command "$repository" "$dir/built")" "rm -rf $dir/built; mkdir $dir/built; sync")
     source=$(step "$repository" image)
     speed=$(openssl_speed 1)
@@ -367,8 +367,28 @@ registry_image() {
     rm -rf "$dir/built" "$dir/pulled" "$dir/step"
 }
 
+# Begins to serve what a registry has stored, by a server that leaves the copying to the kernel:
+# PORT REGISTRY_PORT REPOSITORY...
+static_registry() {
+    local port=$1 registry=$2 blobs=$dir/registry/docker/registry/v2/blobs/sha256 digest
+    local manifest=application/vnd.docker.distribution.manifest.v2+json
+    shift 2
+    {
+        echo "user root; worker_processes auto; pid $dir/nginx.pid; error_log $dir/nginx.log; events {}"
+        echo "http { access_log off; sendfile on; tcp_nopush on; default_type application/octet-stream"
+        echo "; server { listen 127.0.0.1:$port; location = /v2/ { return 200; }"
+        echo "location ~ ^/v2/[a-z]+/blobs/sha256:((..).*)$ { alias $blobs/\$2/\$1/data; }"
+        for repository; do
+            digest=$(curl -sf -H "Accept: $manifest" "http://127.0.0.1:$registry/v2/$repository/manifests/1" | sha256sum)
+            echo "location = /v2/$repository/manifests/1 { default_type $manifest; alias $blobs/${digest:0:2}/${digest:0:64}/data; }"
+        done
+        echo "} }"
+    } > "$dir/nginx.conf"
+    nginx -c "$dir/nginx.conf" -e "$dir/nginx.log"
+}
+
 bench_registry() {
-    for program in skopeo docker-registry curl; do
+    for program in skopeo docker-registry nginx curl; do
         command -v "$program" >/dev/null || { echo "skipped: no $program"; return; }
     done
     say "registry: image of 1 GiB in two layers, over loopback"
@@ -383,7 +403,7 @@ YAML
     OTEL_TRACES_EXPORTER=none docker-registry serve "$dir/registry.yml" >/dev/null 2>&1 &
     local process=$!
     # shellcheck disable=SC2064 # this process, whatever the name stands for later
-    trap "kill $process" EXIT
+    trap "kill $process; kill \$(cat $dir/nginx.pid)" EXIT
     sleep 2
     # To a folder first: there layers are as they were, and may stay so on their way to the registry.
     rm -rf "$dir/layers"
@@ -393,8 +413,12 @@ YAML
         "dir:$dir/layers" "docker://127.0.0.1:$port/gzip:1"
     skopeo copy -q --preserve-digests --dest-tls-verify=false "dir:$dir/layers" "docker://127.0.0.1:$port/plain:1"
     rm -rf "$dir/layers"
-    for form in plain gzip; do registry_image "$form" "$port"; done
-    kill "$process"
+    static_registry "$((port + 1))" "$port" plain gzip
+    for form in plain gzip; do
+        registry_image docker-registry "$port" "$form"
+        registry_image nginx "$((port + 1))" "$form"
+    done
+    kill "$process" "$(cat "$dir/nginx.pid")"
     trap - EXIT
     rm -rf "$dir/registry"
 }

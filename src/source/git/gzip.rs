@@ -228,6 +228,7 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
+    use crate::digest::Sha256;
 
     fn compressed(data: &[u8], jobs: usize, step: usize) -> Vec<u8> {
         let mut gzip = Gzip::new(Vec::new(), jobs).unwrap();
@@ -258,6 +259,31 @@ mod tests {
         for (jobs, step) in [(2, 1000), (3, BLOCK), (8, data.len())] {
             assert!(compressed(&data, jobs, step) == one, "{jobs} jobs");
         }
+    }
+
+    /// Also a library that uses more of what a processor can do must not change them.
+    #[test]
+    fn the_bytes_are_the_same_on_every_machine() {
+        let noise = sample(3 * BLOCK);
+        // Words of a few letters, again and again, in no order.
+        let text: Vec<u8> = noise
+            .iter()
+            .flat_map(|&letter| {
+                [
+                    letter % 23 + b'a',
+                    letter % 5 + b'a',
+                    b"\n \t("[usize::from(letter % 4)],
+                ]
+            })
+            .take(2 * BLOCK + 99)
+            .collect();
+        let digests =
+            [noise, text].map(|data| Sha256::of(&compressed(&data, 2, BLOCK)).to_string());
+        let expected = [
+            "289d3581014483e1a99cfcc238c5672f3efd0b58e96673a536415acd66224379",
+            "0474e66a06889d7bf7d23c9b666645d281eae00c23b07a268f3ebee982198dfd",
+        ];
+        assert_eq!(digests, expected);
     }
 
     #[test]

@@ -72,13 +72,12 @@ pub(super) fn download(
     let queue = Mutex::new(jobs.into_iter());
     let done = Mutex::new(Vec::new());
     let failure = Mutex::new(None);
-    let work = || {
-        let client = client.another()?;
+    let work = |client: &Client<'_>| {
         loop {
             let job = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some(job) = job else { return Ok(()) };
             let transfer = Transfer {
-                client: &client,
+                client,
                 job,
                 task,
                 monitor: &linked,
@@ -89,8 +88,7 @@ pub(super) fn download(
                 .push(blob);
         }
     };
-    let worker = || {
-        let result: Result<(), ImageError> = work();
+    let end = |result: Result<(), ImageError>| {
         if let Err(error) = result {
             let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
             failure.get_or_insert(error);
@@ -98,9 +96,10 @@ pub(super) fn download(
         }
     };
     thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(worker);
+        for _ in 1..workers {
+            scope.spawn(|| end(client.another().and_then(|client| work(&client))));
         }
+        end(work(client));
     });
     match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),
