@@ -7,8 +7,8 @@ use dhfpack::error::IoContext;
 use dhfpack::finding::{Code, Finding};
 use dhfpack::monitor::Monitor;
 use dhfpack::publish::PublishError;
-use dhfpack::publish::receipt::{self, Present};
-use dhfpack::store::{Access, Address, Store};
+use dhfpack::publish::receipt::{self, Found, Present};
+use dhfpack::store::{Address, Store};
 use dhfpack::verify::Verdict;
 
 use crate::cli::error::CliError;
@@ -32,21 +32,17 @@ impl ReceiptArgs {
         verdict: &mut Verdict,
         monitor: &dyn Monitor,
     ) -> Result<(), CliError> {
-        if verdict.intact().is_none() {
+        let Some(manifest) = verdict.intact() else {
             let note = "receipts were not compared: the archive is not what was sealed";
             verdict.extend(Vec::new(), vec![note.to_owned()]);
             return Ok(());
-        }
-        let is_url = archive.to_str().is_some_and(Address::is_url);
-        if is_url || archive.is_dir() {
-            match beside(archive, &stores::access()?, tree, verdict, monitor) {
-                // The folder above an archive may be anybody's, and out of reach.
-                Err(error) if !is_url => verdict.extend(
-                    Vec::new(),
-                    vec![format!("no receipt beside it could be looked for: {error}")],
-                ),
-                done => done?,
-            }
+        };
+        let name = manifest.name.clone();
+        let mut notes = Vec::new();
+        let found = beside(archive, &name, &mut |note| notes.push(note), monitor)?;
+        verdict.extend(Vec::new(), notes);
+        if let Some(beside) = found {
+            beside.compare(tree, verdict, monitor)?;
         }
         if let Some(path) = &self.receipt {
             let bytes = std::fs::read(path).at("read", path)?;
@@ -57,29 +53,85 @@ impl ReceiptArgs {
     }
 }
 
-/// Compares with the latest receipt in the archive's store.
-fn beside(
+/// The latest receipt beside an archive.
+pub(crate) struct Beside<'m> {
+    store: Box<dyn Store + 'm>,
+    /// The archive's folder in the store.
+    folder: String,
+    pub(crate) receipt: Found,
+}
+
+/// Looks for the latest receipt beside the archive `name`; a zip or tar has none. What cannot be
+/// looked into is noted: the folder above an archive may be anybody's, and out of reach.
+pub(crate) fn beside<'m>(
     archive: &Path,
-    access: &Access,
-    tree: &dyn Tree,
-    verdict: &mut Verdict,
-    monitor: &dyn Monitor,
-) -> Result<(), PublishError> {
-    let Some((store, name)) = stores::above(archive, access, monitor)? else {
-        return Ok(());
-    };
-    let store: &dyn Store = &*store;
-    let Some((path, receipt)) = receipt::latest(store, &name)? else {
-        return Ok(());
-    };
-    let present = match &receipt {
-        Ok(receipt) => {
-            let objects = store.list(&name)?;
-            Some(Present::of(receipt, store, &name, &objects, monitor)?)
+    name: &str,
+    note: &mut dyn FnMut(String),
+    monitor: &'m dyn Monitor,
+) -> Result<Option<Beside<'m>>, CliError> {
+    let access = stores::access()?;
+    let is_url = archive.to_str().is_some_and(Address::is_url);
+    let mut places = vec![archive.to_path_buf()];
+    if !is_url {
+        if !archive.is_dir() {
+            return Ok(None);
         }
-        Err(_) => None,
-    };
-    compare(&path, receipt, tree, verdict, present.as_ref())
+        // `.` has no name, and a link may lie elsewhere than the archive.
+        places = vec![
+            std::path::absolute(archive).at("find", archive)?,
+            archive.canonicalize().at("find", archive)?,
+        ];
+        places.dedup();
+    }
+    for place in places {
+        let Some((store, folder)) = stores::above(&place, &access, monitor)? else {
+            continue;
+        };
+        let latest = match receipt::latest(&*store, &folder) {
+            // It may have got another name since.
+            Ok(None) if folder != name => receipt::latest(&*store, name),
+            latest => latest,
+        };
+        match latest {
+            Ok(None) => {}
+            Ok(Some(receipt)) => {
+                return Ok(Some(Beside {
+                    store,
+                    folder,
+                    receipt,
+                }));
+            }
+            Err(error) if is_url => return Err(error.into()),
+            Err(error) => note(format!("no receipt beside it could be looked for: {error}")),
+        }
+    }
+    Ok(None)
+}
+
+impl Beside<'_> {
+    /// Compares an archive that is intact, and what lies in its store, with the receipt.
+    fn compare(
+        self,
+        tree: &dyn Tree,
+        verdict: &mut Verdict,
+        monitor: &dyn Monitor,
+    ) -> Result<(), PublishError> {
+        let (store, (path, receipt)) = (&*self.store, self.receipt);
+        let present = match &receipt {
+            Ok(receipt) => {
+                let objects = store.list(&self.folder)?;
+                Some(Present::of(
+                    receipt,
+                    store,
+                    &self.folder,
+                    &objects,
+                    monitor,
+                )?)
+            }
+            Err(_) => None,
+        };
+        compare(&path, receipt, tree, verdict, present.as_ref())
+    }
 }
 
 fn compare(

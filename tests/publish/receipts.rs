@@ -1,6 +1,7 @@
 //! Receipts say what arrived, and verification says what has changed since.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -45,12 +46,23 @@ fn a_receipt_lists_every_object_and_how_it_was_proved() {
 fn a_receipt_beside_an_archive_is_compared_when_it_is_verified() {
     let shop = Shop::signed("");
     shop.publish_json();
-    let verified = succeed(&mut shop.trusting("verify", &shop.published()));
-    let told = String::from_utf8(verified.stdout).unwrap();
-    assert!(
-        told.contains(&format!("receipt {RECEIPT} was compared")),
-        "{told}"
-    );
+    let link = shop.path("link");
+    std::os::unix::fs::symlink(shop.published(), &link).unwrap();
+    // However the archive is named, its receipt is found.
+    let verifying = || {
+        let mut inside = shop.trusting("verify", Path::new("."));
+        inside.current_dir(shop.published());
+        let named = shop.trusting("verify", &shop.published());
+        [named, inside, shop.trusting("verify", &link)]
+    };
+    for mut verify in verifying() {
+        let verified = succeed(&mut verify);
+        let told = String::from_utf8(verified.stdout).unwrap();
+        assert!(
+            told.contains(&format!("receipt {RECEIPT} was compared")),
+            "{told}"
+        );
+    }
 
     // A statement that was the last one is missed by nobody else.
     let signatures = shop.published().join("Manifest/signatures");
@@ -65,7 +77,9 @@ fn a_receipt_beside_an_archive_is_compared_when_it_is_verified() {
         "quality-systems-sme-release",
         "not there any more",
     ];
-    fails(&mut shop.trusting("verify", &shop.published()), 3, &named);
+    for mut verify in verifying() {
+        fails(&mut verify, 3, &named);
+    }
 }
 
 #[test]

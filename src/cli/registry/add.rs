@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use dhfpack::archive::Records;
 use dhfpack::config::GitFileConfig;
-use dhfpack::error::IoContext;
 use dhfpack::finding::Class;
 use dhfpack::monitor::Monitor;
 use dhfpack::publish::receipt;
@@ -20,6 +19,7 @@ use serde_json::json;
 use super::markdown;
 use crate::cli::error::CliError;
 use crate::cli::jobs::VerifyJobs;
+use crate::cli::receipt::beside;
 use crate::cli::signer::SignerArgs;
 use crate::cli::trust::TrustArgs;
 use crate::cli::{output, stores};
@@ -123,9 +123,15 @@ fn registration(
     let config = registry::archived_config(&records, manifest)?;
     let registration = Registration::of(manifest, digest, &config, released_at, &location)?;
     // A copy that lies elsewhere has its receipts where the register is, if anywhere.
-    let found = match receipt_beside(archive, &manifest.name, monitor)? {
+    let beside = beside(
+        archive,
+        &manifest.name,
+        &mut |note| monitor.notice(&note),
+        monitor,
+    )?;
+    let found = match beside {
         None => receipt::latest(store, &manifest.name)?,
-        found => found,
+        Some(beside) => Some(beside.receipt),
     };
     let registration = match found {
         None => registration,
@@ -149,45 +155,6 @@ fn registration(
         .registry
         .and_then(|registry| registry.markdown);
     Ok((registration, shown_in))
-}
-
-/// The latest receipt beside the archive `name`, which may name the row that the register held.
-fn receipt_beside(
-    archive: &Path,
-    name: &str,
-    monitor: &dyn Monitor,
-) -> Result<Option<receipt::Found>, CliError> {
-    let access = stores::access()?;
-    if archive.to_str().is_some_and(Address::is_url) {
-        let above = stores::above(archive, &access, monitor)?;
-        let found = above.map(|(above, name)| receipt::latest(&*above, &name));
-        return Ok(found.transpose()?.flatten());
-    }
-    if !archive.is_dir() {
-        return Ok(None);
-    }
-    // `.` has no name, and a link may lie elsewhere than the archive.
-    let mut places = vec![
-        std::path::absolute(archive).at("find", archive)?,
-        archive.canonicalize().at("find", archive)?,
-    ];
-    places.dedup();
-    for place in places {
-        let Some((above, _)) = stores::above(&place, &access, monitor)? else {
-            continue;
-        };
-        // The folder above an archive may be anybody's, and out of reach.
-        if let Err(error) = above.children("") {
-            monitor.notice(&format!(
-                "no receipt beside it could be looked for: {error}"
-            ));
-            continue;
-        }
-        if let Some(found) = receipt::latest(&*above, name)? {
-            return Ok(Some(found));
-        }
-    }
-    Ok(None)
 }
 
 fn print(args: &Args, status: &str, recorded: Recorded) -> Result<(), CliError> {
