@@ -15,7 +15,7 @@ mod markdown;
 
 pub use answer::Answer;
 pub use entry::{Entry, render};
-pub use manual::{MARKER, ManualError, insert};
+pub use manual::{MARKER, ManualError, digest, insert};
 
 /// The usual name of the record.
 pub const FILE_NAME: &str = "service-manual-entry.toml";

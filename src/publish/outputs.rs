@@ -62,7 +62,8 @@ enum Manual<'a> {
     Entry {
         manual: &'a dyn GrowingDocument,
         entry: Box<Entry>,
-        is_there: bool,
+        /// Its digest as it stands there.
+        there: Option<Sha256>,
     },
 }
 
@@ -158,7 +159,7 @@ impl<'a> Planned<'a> {
 
 /// How far they have come, without writing: each by itself, so that one that is broken hides none.
 pub(super) fn progress(
-    row: Option<&RowReceipt>,
+    said: Option<&Outputs>,
     records: &Records<'_>,
     whole: (&Manifest, Sha256),
     config: &ResolvedConfig,
@@ -166,10 +167,15 @@ pub(super) fn progress(
 ) -> [(Step, Result<Report, PublishError>); 3] {
     let dhf = Copy::of(whole, location, to.dhf);
     let manual = Manual::of(records, whole, standing, to.manual);
+    let entry = said.and_then(|said| said.service_manual.as_ref());
+    let row = said.and_then(|said| said.registry.as_ref());
     let registry = Row::of(row, whole, config, (location, standing), to.registry);
     [
         (Step::Dhf, dhf.map(|copy| Copy::step(copy.as_ref()))),
-        (Step::ServiceManual, manual.map(|manual| manual.step())),
+        (
+            Step::ServiceManual,
+            manual.map(|manual| manual.compared(entry)),
+        ),
         (Step::Registry, registry.map(|row| Row::step(row.as_ref()))),
     ]
     .map(|(step, report)| (step, report.map(reached)))
@@ -274,7 +280,7 @@ impl<'a> Manual<'a> {
         };
         let entry = recorded.entry(released_at)?;
         Ok(Self::Entry {
-            is_there: service_manual::has(manual, &entry)?,
+            there: service_manual::standing(manual, &entry)?,
             manual,
             entry: Box::new(entry),
         })
@@ -288,10 +294,29 @@ impl<'a> Manual<'a> {
                 let detail = "the entry is added once the archive is released";
                 Report::new(step, State::Waits, detail)
             }
-            Self::Entry {
-                manual, is_there, ..
-            } => Report::new(step, planned(*is_there), manual.place()),
+            Self::Entry { manual, there, .. } => {
+                Report::new(step, planned(there.is_some()), manual.place())
+            }
         }
+    }
+
+    /// The step, if the manual should have the entry that a receipt tells of.
+    fn compared(&self, said: Option<&EntryReceipt>) -> Report {
+        let mut report = self.step();
+        if let (
+            Self::Entry {
+                there: Some(there), ..
+            },
+            Some(said),
+        ) = (self, said)
+            && *there != said.sha256
+        {
+            report.state = State::Differs;
+            report.detail.push_str(
+                ": the entry is not as it was published: take back what was changed between its markers",
+            );
+        }
+        report
     }
 }
 

@@ -145,10 +145,14 @@ impl Receipt {
         found.ok().and_then(|index| self.objects.get(index))
     }
 
+    /// The outputs of the archive with the manifest that has this digest.
+    pub fn outputs_of(&self, manifest: &Sha256) -> Option<&Outputs> {
+        (self.manifest_sha256 == *manifest).then_some(&self.outputs)
+    }
+
     /// The row that it names, of the archive with the manifest that has this digest.
     pub fn row_of(&self, manifest: &Sha256) -> Option<&RowReceipt> {
-        let row = self.outputs.registry.as_ref();
-        row.filter(|_| self.manifest_sha256 == *manifest)
+        self.outputs_of(manifest)?.registry.as_ref()
     }
 
     /// Whether it tells of a lock.

@@ -10,7 +10,7 @@ use crate::digest::Sha256;
 use crate::manifest::Manifest;
 use crate::monitor::Monitor;
 use crate::plan::own;
-use crate::service_manual::{Entry, EntryRecord, ManualError, insert};
+use crate::service_manual::{Entry, EntryRecord, ManualError, digest, insert};
 use crate::store::StoreError;
 use crate::toml_file::{TomlError, TomlText};
 
@@ -144,12 +144,14 @@ pub fn add(
     })
 }
 
-/// Whether the manual has the entry, without changing it. Fails as [`add`] would.
-pub fn has(manual: &dyn GrowingDocument, entry: &Entry) -> Result<bool, ServiceManualError> {
+/// The digest of the entry as it stands in the manual, if it does. Fails as [`add`] would.
+pub fn standing(
+    manual: &dyn GrowingDocument,
+    entry: &Entry,
+) -> Result<Option<Sha256>, ServiceManualError> {
     let current = manual.load(LARGEST)?;
     let current = current.as_ref().map(|current| current.bytes.as_slice());
-    let change = insert(current, entry).map_err(|source| refused(manual, source))?;
-    Ok(change.is_none())
+    digest(current, entry).map_err(|source| refused(manual, source))
 }
 
 fn refused(manual: &dyn GrowingDocument, source: ManualError) -> ServiceManualError {

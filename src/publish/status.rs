@@ -7,7 +7,7 @@ use miette::Diagnostic;
 
 use super::keeping::Keeping;
 use super::outputs::{self, Destinations};
-use super::receipt::{self, Found, Present, RowReceipt};
+use super::receipt::{self, Found, Present};
 use super::signatures::{self, Files, Standing};
 use super::{PublishError, Report, State, Step, upload};
 use crate::archive::{self, ArchiveError, Records};
@@ -187,8 +187,8 @@ impl<'s> InStore<'s> {
                 // What is wrong with the receipt, its own step says.
                 let found = latest.as_ref().ok().and_then(Option::as_ref);
                 let said = found.and_then(|(_, said)| said.as_ref().ok());
-                let row = said.and_then(|receipt| receipt.row_of(&self.digest));
-                steps.extend(self.configured(config, standing, row, to, monitor)?);
+                let said = said.and_then(|receipt| receipt.outputs_of(&self.digest));
+                steps.extend(self.configured(config, standing, said, to, monitor)?);
             }
             (Err(error), _) | (_, Err(error)) => {
                 let configured = [
@@ -212,12 +212,12 @@ impl<'s> InStore<'s> {
         })
     }
 
-    /// The steps that its configuration may ask for, after a receipt of it named this row.
+    /// The steps that its configuration may ask for, after a receipt of it named these outputs.
     fn configured(
         &self,
         config: &ResolvedConfig,
         standing: &Standing,
-        row: Option<&RowReceipt>,
+        said: Option<&receipt::Outputs>,
         to: Destinations<'_>,
         monitor: &dyn Monitor,
     ) -> Result<Vec<Report>, PublishError> {
@@ -228,7 +228,7 @@ impl<'s> InStore<'s> {
         let whole = (&self.manifest, self.digest);
         let location = self.store.address().below(self.name);
         let at = (&location, standing, to);
-        let others = outputs::progress(row, &records, whole, config, at);
+        let others = outputs::progress(said, &records, whole, config, at);
         std::iter::once((Step::Retention, kept))
             .chain(others)
             .map(|(step, report)| told(step, report, monitor))

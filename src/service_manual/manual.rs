@@ -91,11 +91,7 @@ struct Standing<'m> {
 /// The newest stands first. All other bytes stay as they are, whatever their encoding, and lines
 /// end as the marker's line does.
 pub fn insert(manual: Option<&[u8]>, entry: &Entry) -> Result<Option<Vec<u8>>, ManualError> {
-    if !is_name(&entry.name) {
-        return Err(ManualError::BadName {
-            name: entry.name.clone(),
-        });
-    }
+    require_name(entry)?;
     let Some(manual) = manual else {
         let title = text(&entry.product);
         let new = format!("# Service manual: {title}\n\n{MARKER}\n\n{}", entry.text);
@@ -103,15 +99,8 @@ pub fn insert(manual: Option<&[u8]>, entry: &Entry) -> Result<Option<Vec<u8>>, M
     };
     let marker = find_marker(manual)?;
     let standing = read_entries(manual, marker.end)?;
-    if let Some(same) = standing.iter().find(|one| one.name == entry.name) {
-        if same.manifest == entry.manifest_sha256 {
-            return Ok(None);
-        }
-        return Err(ManualError::OtherArchive {
-            name: entry.name.clone(),
-            expected: entry.manifest_sha256,
-            found: same.manifest,
-        });
+    if find(&standing, entry)?.is_some() {
+        return Ok(None);
     }
     let age = (entry.released_at, entry.name.as_str());
     let older = |one: &&Standing<'_>| (one.released_at, one.name) < age;
@@ -126,6 +115,40 @@ pub fn insert(manual: Option<&[u8]>, entry: &Entry) -> Result<Option<Vec<u8>>, M
         "\n"
     };
     Ok(Some(spliced(manual, place, &entry.text, newline)))
+}
+
+/// The digest of an entry's text as it stands in a manual, however its lines end there; none if it
+/// is not there. Fails as [`insert`] would.
+pub fn digest(manual: Option<&[u8]>, entry: &Entry) -> Result<Option<Sha256>, ManualError> {
+    require_name(entry)?;
+    let Some(manual) = manual else {
+        return Ok(None);
+    };
+    let standing = read_entries(manual, find_marker(manual)?.end)?;
+    Ok(find(&standing, entry)?.map(|found| {
+        let mut text = Vec::new();
+        for line in manual[found.bytes.clone()].split_inclusive(|byte| *byte == b'\n') {
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            text.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+            text.push(b'\n');
+        }
+        Sha256::of(&text)
+    }))
+}
+
+/// The entry among those that stand in a manual.
+fn find<'s, 'm>(
+    standing: &'s [Standing<'m>],
+    entry: &Entry,
+) -> Result<Option<&'s Standing<'m>>, ManualError> {
+    match standing.iter().find(|one| one.name == entry.name) {
+        Some(other) if other.manifest != entry.manifest_sha256 => Err(ManualError::OtherArchive {
+            name: entry.name.clone(),
+            expected: entry.manifest_sha256,
+            found: other.manifest,
+        }),
+        found => Ok(found),
+    }
 }
 
 /// The manual with an entry at this place, and an empty line before and after it.
@@ -155,12 +178,14 @@ fn spliced(manual: &[u8], place: usize, entry: &str, newline: &str) -> Vec<u8> {
     new
 }
 
-/// Whether this can stand in a marker: one word, with nothing that would end a comment.
-fn is_name(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".-_+".contains(&byte))
+/// Fails unless its name can stand in a marker: one word, with nothing that would end a comment.
+fn require_name(entry: &Entry) -> Result<(), ManualError> {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_+".contains(&byte);
+    let name = &entry.name;
+    if name.is_empty() || !name.bytes().all(is_allowed) {
+        return Err(ManualError::BadName { name: name.clone() });
+    }
+    Ok(())
 }
 
 /// Every line with its number and its place, without white space around it.

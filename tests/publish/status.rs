@@ -95,6 +95,32 @@ fn status_sees_what_is_gone_from_the_design_history_file() {
     fails(&mut status(), 6, &["dhf missing"]);
 }
 
+#[test]
+fn status_sees_an_entry_of_the_service_manual_that_was_changed() {
+    let shop = Shop::with_everything();
+    shop.publish_json();
+    let status = || shop.trusting("status", &shop.published());
+    let manual = shop.store().join("service-manual.md");
+    let text = fs::read_to_string(&manual).unwrap();
+    let version = "Small 1.0.0";
+    assert!(text.contains(version), "{text}");
+    // What stands around it is other people's, and editors change the ends of lines.
+    let around = format!("An introduction.\n\n{text}\nAn appendix.\n").replace('\n', "\r\n");
+    fs::write(&manual, &around).unwrap();
+    succeed(&mut status());
+    fs::write(&manual, around.replace(version, "Small 1.0.1")).unwrap();
+    let named = [
+        "manual differs",
+        "service-manual.md",
+        "not as it was published",
+    ];
+    fails(&mut status(), 3, &named);
+    shop.publish_json();
+    fails(&mut status(), 3, &named);
+    fs::write(&manual, text).unwrap();
+    succeed(&mut status());
+}
+
 const STEPS: [&str; 7] = [
     "files",
     "signatures",

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::thread;
 
+use dhfpack::digest::Sha256;
 use dhfpack::monitor::Silent;
 use dhfpack::publish::{InStore, service_manual};
 use dhfpack::service_manual::{Entry, MARKER};
@@ -176,7 +177,8 @@ fn entries_that_are_added_at_once_are_all_there_and_in_order() {
                     path: FILE,
                 };
                 assert!(service_manual::add(&manual, &entry, &Silent).unwrap());
-                assert!(service_manual::has(&manual, &entry).unwrap());
+                let there = service_manual::standing(&manual, &entry).unwrap();
+                assert_eq!(there, Some(Sha256::of(entry.text.as_bytes())));
             });
         }
     });
