@@ -15,7 +15,7 @@ use crate::digest::Sha256;
 use crate::manifest::Manifest;
 use crate::monitor::Monitor;
 use crate::path::{ArchivePath, PathError, PathSet};
-use crate::store::{Created, Store, StoreError};
+use crate::store::{Created, Object, Store, StoreError};
 
 mod place;
 
@@ -199,13 +199,30 @@ impl DesignOutputs {
             return Ok(false);
         }
         let there = dhf.list(FOLDER)?;
-        let there: BTreeMap<&str, u64> = there
+        Ok(there.len() == self.files.len() && !self.has_others(&there))
+    }
+
+    /// Whether among these objects there is one of another size, or that does not belong there.
+    fn has_others(&self, there: &[Object]) -> bool {
+        let mut files: BTreeMap<String, u64> = self
+            .files
             .iter()
-            .map(|object| (object.path.as_str(), object.size))
+            .map(|file| (format!("{FOLDER}/{}", file.path), file.size))
             .collect();
-        let is_there =
-            |file: &StoreFile| there.get(&*format!("{FOLDER}/{}", file.path)) == Some(&file.size);
-        Ok(there.len() == self.files.len() && self.files.iter().all(is_there))
+        let mut there = there.iter();
+        there.any(|object| files.remove(&object.path) != Some(object.size))
+    }
+
+    /// Fails as [`DesignOutputs::compare`] does, if names and sizes show that it would.
+    pub(super) fn require_same(
+        &self,
+        dhf: &dyn Store,
+        monitor: &dyn Monitor,
+    ) -> Result<(), DhfError> {
+        if self.has_others(&dhf.list(FOLDER)?) {
+            self.compare(dhf, monitor)?;
+        }
+        Ok(())
     }
 
     /// Whether the pointer is there. Fails with [`DhfError::OtherArchive`] if it names another

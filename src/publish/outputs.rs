@@ -164,8 +164,14 @@ pub(super) fn progress(
     whole: (&Manifest, Sha256),
     config: &ResolvedConfig,
     (location, standing, to): (&Address, &Standing, Destinations<'_>),
+    monitor: &dyn Monitor,
 ) -> [(Step, Result<Report, PublishError>); 3] {
-    let dhf = Copy::of(whole, location, to.dhf);
+    let dhf = Copy::of(whole, location, to.dhf).and_then(|copy| {
+        if let Some(copy) = copy.as_ref().filter(|copy| !copy.is_there) {
+            copy.outputs.require_same(copy.to, monitor)?;
+        }
+        Ok(copy)
+    });
     let manual = Manual::of(records, whole, standing, to.manual);
     let entry = said.and_then(|said| said.service_manual.as_ref());
     let row = said.and_then(|said| said.registry.as_ref());

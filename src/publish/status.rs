@@ -228,7 +228,7 @@ impl<'s> InStore<'s> {
         let whole = (&self.manifest, self.digest);
         let location = self.store.address().below(self.name);
         let at = (&location, standing, to);
-        let others = outputs::progress(said, &records, whole, config, at);
+        let others = outputs::progress(said, &records, whole, config, at, monitor);
         std::iter::once((Step::Retention, kept))
             .chain(others)
             .map(|(step, report)| told(step, report, monitor))

@@ -91,8 +91,13 @@ fn status_sees_what_is_gone_from_the_design_history_file() {
     shop.publish_json();
     succeed(&mut status());
     assert_eq!(fs::read(&copy).unwrap(), bytes);
+    let named = copy.file_name().unwrap().to_str().unwrap();
     fs::write(&copy, "short").unwrap();
-    fails(&mut status(), 6, &["dhf missing"]);
+    fails(&mut status(), 3, &["dhf differs", named]);
+    fs::write(&copy, bytes).unwrap();
+    succeed(&mut status());
+    fs::write(copy.with_file_name("stray"), "").unwrap();
+    fails(&mut status(), 3, &["dhf differs", "stray"]);
 }
 
 #[test]
