@@ -384,10 +384,14 @@ static_registry() {
         done
         echo "} }"
     } > "$dir/nginx.conf"
+    rm -f "$dir/nginx.pid"
     nginx -c "$dir/nginx.conf" -e "$dir/nginx.log"
+    until [ -s "$dir/nginx.pid" ]; do sleep 0.1; done
 }
 
 bench_registry() {
+    # Where Debian has nginx is not on everybody's path.
+    local PATH=$PATH:/usr/sbin
     for program in skopeo docker-registry nginx curl; do
         command -v "$program" >/dev/null || { echo "skipped: no $program"; return; }
     done
@@ -403,7 +407,7 @@ YAML
     OTEL_TRACES_EXPORTER=none docker-registry serve "$dir/registry.yml" >/dev/null 2>&1 &
     local process=$!
     # shellcheck disable=SC2064 # this process, whatever the name stands for later
-    trap "kill $process; kill \$(cat $dir/nginx.pid)" EXIT
+    trap "kill $process" EXIT
     sleep 2
     # To a folder first: there layers are as they were, and may stay so on their way to the registry.
     rm -rf "$dir/layers"
@@ -413,10 +417,12 @@ YAML
         "dir:$dir/layers" "docker://127.0.0.1:$port/gzip:1"
     skopeo copy -q --preserve-digests --dest-tls-verify=false "dir:$dir/layers" "docker://127.0.0.1:$port/plain:1"
     rm -rf "$dir/layers"
-    static_registry "$((port + 1))" "$port" plain gzip
+    static_registry "$((port + 2))" "$port" plain gzip
+    # shellcheck disable=SC2064 # as above
+    trap "kill $process $(cat "$dir/nginx.pid")" EXIT
     for form in plain gzip; do
         registry_image docker-registry "$port" "$form"
-        registry_image nginx "$((port + 1))" "$form"
+        registry_image nginx "$((port + 2))" "$form"
     done
     kill "$process" "$(cat "$dir/nginx.pid")"
     trap - EXIT

@@ -9,6 +9,7 @@ mod fuzz;
 mod layout;
 mod platforms;
 mod registry;
+mod save;
 mod stop;
 mod tools;
 

@@ -123,6 +123,18 @@ pub enum ArchiveError {
         problem: &'static str,
     },
 
+    /// A file is not what the manifest says.
+    #[error("`{}` in {tree} is not as the manifest lists it: {problem}", entry.escape_debug())]
+    #[diagnostic(help("verify the archive; if it is damaged, fetch another copy"))]
+    NotAsListed {
+        /// The tree.
+        tree: String,
+        /// The file.
+        entry: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+
     /// The manifest cannot be understood.
     #[error("{tree} cannot be read as an archive")]
     #[diagnostic(help("`dhfpack verify` shows what else is wrong"))]

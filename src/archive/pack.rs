@@ -1,5 +1,6 @@
 //! Packing a tree as one tar or zip, whose bytes depend on the tree's content and time alone.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Seek, Write};
 use std::str::FromStr;
 
@@ -12,8 +13,8 @@ use zip::{CompressionMethod, DateTime, System};
 use super::container::BLOCK;
 use super::listing::below as rest_below;
 use super::{ArchiveError, Entry, Tree};
-use crate::digest::BUFFER;
-use crate::manifest::FOLDER;
+use crate::digest::{BUFFER, HashingReader, Sha256};
+use crate::manifest::{FOLDER, Manifest};
 use crate::monitor::{Monitor, Task, Unit};
 use crate::path::ArchivePath;
 
@@ -52,7 +53,7 @@ pub fn pack<W: Write + Seek>(
     monitor: &dyn Monitor,
 ) -> Result<(), ArchiveError> {
     match form {
-        Form::Zip => pack_zip(tree, Some(name), None, time, out, monitor),
+        Form::Zip => pack_zip(tree, Some(name), time, out, monitor),
         Form::Folder | Form::Tar => pack_tar(tree, Some(name), None, time, &mut out, monitor),
     }
 }
@@ -61,12 +62,13 @@ pub fn pack<W: Write + Seek>(
 ///
 /// `Manifest/` comes first, then all else by byte order. Every entry has mode 0644, owner 0 and
 /// the given time. With `root_name`, all lies in one folder of that name, so that unpacking
-/// makes one folder; with `below`, only what lies below that folder is packed, without it.
-/// Fails if the tree holds anything but files with portable paths.
+/// makes one folder; with `listed`, only what that manifest lists below that folder is packed,
+/// without the folder, and only as it is listed. Fails if the tree holds anything but files with
+/// portable paths.
 pub fn pack_tar(
     tree: &dyn Tree,
     root_name: Option<&str>,
-    below: Option<&str>,
+    listed: Option<(&Manifest, &str)>,
     time: Timestamp,
     out: &mut dyn Write,
     monitor: &dyn Monitor,
@@ -75,13 +77,24 @@ pub fn pack_tar(
         tree: tree.describe(),
         source,
     };
-    let files = files(tree, root_name, below)?;
+    let files = files(tree, root_name, listed.map(|(_, below)| below))?;
+    let digests = listed.map(|listed| digests(tree, &files, listed));
+    let digests = digests.transpose()?;
     let task = begin(&files, monitor);
     for (path, entry) in &files {
         let mut reader = tree.open(entry)?;
         out.write_all(&tar_headers(path, entry.size, time))
             .map_err(write)?;
-        copy_exactly(tree, entry, &mut *reader, out, &task)?;
+        match digests.as_ref().and_then(|all| all.get(&*entry.path)) {
+            None => copy_exactly(tree, entry, &mut *reader, out, &task)?,
+            Some(expected) => {
+                let mut reader = HashingReader::new(reader);
+                copy_exactly(tree, entry, &mut reader, out, &task)?;
+                if reader.finish() != *expected {
+                    return Err(not_as_listed(tree, &entry.path, "it has other bytes"));
+                }
+            }
+        }
         out.write_all(padding(entry.size)).map_err(write)?;
     }
     out.write_all(&[0; 2 * BLOCK]).map_err(write)?;
@@ -90,17 +103,16 @@ pub fn pack_tar(
 
 /// Packs `tree` as a zip of stored entries; zip64 where an entry or the whole needs it.
 ///
-/// Order, `root_name`, `below` and failures are those of [`pack_tar`]. A zip knows neither time
+/// Order, `root_name` and failures are those of [`pack_tar`]. A zip knows neither time
 /// zones nor years before 1980 or after 2107: the time is UTC, and the nearest there is.
 pub fn pack_zip<W: Write + Seek>(
     tree: &dyn Tree,
     root_name: Option<&str>,
-    below: Option<&str>,
     time: Timestamp,
     out: W,
     monitor: &dyn Monitor,
 ) -> Result<(), ArchiveError> {
-    let files = files(tree, root_name, below)?;
+    let files = files(tree, root_name, None)?;
     let task = begin(&files, monitor);
     let mut zip = ZipWriter::new(out);
     let packed = add_to_zip(tree, &files, time, &mut zip, &task);
@@ -196,6 +208,45 @@ fn files(
         .into_iter()
         .map(|(_, path, entry)| (path, entry))
         .collect())
+}
+
+/// The digests of these files, if they are all that the manifest lists below the folder, and of the
+/// sizes that it lists.
+fn digests<'m>(
+    tree: &dyn Tree,
+    files: &[(String, Entry)],
+    (manifest, below): (&'m Manifest, &str),
+) -> Result<BTreeMap<&'m str, Sha256>, ArchiveError> {
+    let mut sizes: BTreeMap<&str, u64> = files
+        .iter()
+        .map(|(_, entry)| (&*entry.path, entry.size))
+        .collect();
+    let mut digests = BTreeMap::new();
+    for file in &manifest.files {
+        let path = file.path.as_str();
+        if rest_below(path, below).is_none() {
+            continue;
+        }
+        match sizes.remove(path) {
+            None => return Err(not_as_listed(tree, path, "it is not there")),
+            Some(size) if size != file.size => {
+                return Err(not_as_listed(tree, path, "it has another size"));
+            }
+            Some(_) => digests.insert(path, file.sha256),
+        };
+    }
+    match sizes.into_keys().next() {
+        Some(path) => Err(not_as_listed(tree, path, "it is not listed")),
+        None => Ok(digests),
+    }
+}
+
+fn not_as_listed(tree: &dyn Tree, entry: &str, problem: &'static str) -> ArchiveError {
+    ArchiveError::NotAsListed {
+        tree: tree.describe(),
+        entry: entry.to_owned(),
+        problem,
+    }
 }
 
 fn copy_exactly(

@@ -36,8 +36,9 @@ enum Command {
 /// Write an archived image as one tar that `docker load` takes
 ///
 /// It holds all the platforms that are archived. What came from a registry is written as it was
-/// there: that loads into engines with the containerd store, and anywhere through skopeo. Verify
-/// the archive first: what is written is what it holds.
+/// there: that loads into engines with the containerd store, and anywhere through skopeo. Nothing
+/// is kept of an image that is not as the manifest lists it; who signed the manifest, `verify`
+/// tells.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 struct Save {
@@ -63,14 +64,15 @@ impl Save {
         let (manifest, _) = Records::of(&*tree)?.manifest()?;
         let images = self.choose(&manifest)?;
         let time = manifest.release.source_date;
-        let below = images.first().map(|image| image.folder.as_str());
+        let folder = images.first().map(|image| image.folder.as_str());
+        let listed = folder.map(|folder| (&manifest, folder));
         if self.output == Path::new("-") {
             let mut stdout = io::BufWriter::new(io::stdout().lock());
-            archive::pack_tar(&*tree, None, below, time, &mut stdout, monitor)?;
+            archive::pack_tar(&*tree, None, listed, time, &mut stdout, monitor)?;
             return Ok(());
         }
         let mut file = StagedFile::begin(&self.output)?;
-        archive::pack_tar(&*tree, None, below, time, &mut file, monitor)?;
+        archive::pack_tar(&*tree, None, listed, time, &mut file, monitor)?;
         let path = file.commit(time)?;
         let mut text = format!("saved     {}\n", path.display());
         for image in &images {

@@ -71,7 +71,11 @@ pub(crate) fn run(args: &Args, monitor: &dyn Monitor) -> Result<(), CliError> {
 
 impl From<ArchiveError> for CliError {
     fn from(error: ArchiveError) -> Self {
-        Self::new(Kind::Failed, error)
+        let kind = match error {
+            ArchiveError::NotAsListed { .. } => Kind::Integrity,
+            _ => Kind::Failed,
+        };
+        Self::new(kind, error)
     }
 }
 

@@ -60,7 +60,8 @@ impl Element {
 pub struct Missing {
     /// Which one.
     pub element: Element,
-    /// How many components lack it; 1 for an element that the SBOM has once.
+    /// How many components lack it; 1 for an element that the SBOM has once, and 0 for one that
+    /// no component has since none is listed.
     pub count: u64,
     /// The first few of these components, cut and cleaned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -73,6 +74,7 @@ impl fmt::Display for Missing {
         f.write_str(self.element.as_str())?;
         match self.count {
             _ if !Element::OF_COMPONENTS.contains(&self.element) => return Ok(()),
+            0 => return f.write_str(" (no component is listed)"),
             1 => f.write_str(" of 1 component")?,
             count => write!(f, " of {count} components")?,
         }
@@ -123,7 +125,7 @@ impl Tally {
     pub(super) fn finish(self, author: bool, timestamp: Option<&str>) -> (u64, Vec<Missing>) {
         let of_components = Element::OF_COMPONENTS.into_iter().zip(self.lacking);
         let mut missing: Vec<Missing> = of_components
-            .filter(|(_, (count, _))| *count > 0)
+            .filter(|(_, (count, _))| *count > 0 || self.components == 0)
             .map(|(element, (count, examples))| Missing {
                 element,
                 count,

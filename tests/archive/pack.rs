@@ -7,23 +7,15 @@ use dhfpack::monitor::{Recording, Silent};
 
 use super::tools::{TIME, contents, paths, run, sample, sample_files, write};
 
-fn tar_of(tree: &dyn Tree, root: Option<&str>, below: Option<&str>) -> Vec<u8> {
+fn tar_of(tree: &dyn Tree, root: Option<&str>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    pack_tar(
-        tree,
-        root,
-        below,
-        TIME.parse().unwrap(),
-        &mut bytes,
-        &Silent,
-    )
-    .unwrap();
+    pack_tar(tree, root, None, TIME.parse().unwrap(), &mut bytes, &Silent).unwrap();
     bytes
 }
 
 fn zip_of(tree: &dyn Tree, root: Option<&str>) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
-    pack_zip(tree, root, None, TIME.parse().unwrap(), &mut bytes, &Silent).unwrap();
+    pack_zip(tree, root, TIME.parse().unwrap(), &mut bytes, &Silent).unwrap();
     bytes.into_inner()
 }
 
@@ -33,7 +25,7 @@ fn what_was_packed_reads_back_as_the_same_tree_with_the_manifest_first() {
     let folder = open(&sample(temporary.path())).unwrap();
     for root in [None, Some("pump-2.4.0")] {
         for (name, bytes) in [
-            ("tar", tar_of(&*folder, root, None)),
+            ("tar", tar_of(&*folder, root)),
             ("zip", zip_of(&*folder, root)),
         ] {
             let path = temporary.path().join(name);
@@ -51,7 +43,7 @@ fn what_was_packed_reads_back_as_the_same_tree_with_the_manifest_first() {
                 .unwrap();
             assert!(first < 60, "{name}: Manifest/ first at byte {first}");
             // A container packs as the folder does.
-            assert_eq!(tar_of(&*tree, root, None), tar_of(&*folder, root, None));
+            assert_eq!(tar_of(&*tree, root), tar_of(&*folder, root));
         }
     }
 }
@@ -65,7 +57,7 @@ fn two_packs_of_equal_trees_are_byte_for_byte_equal() {
         .and_then(|file| file.set_modified(std::time::UNIX_EPOCH))
         .unwrap();
     let (one, two) = (open(&one).unwrap(), open(&two).unwrap());
-    assert_eq!(tar_of(&*one, None, None), tar_of(&*two, None, None));
+    assert_eq!(tar_of(&*one, None), tar_of(&*two, None));
     assert_eq!(zip_of(&*one, None), zip_of(&*two, None));
 }
 
@@ -78,7 +70,7 @@ fn stock_tar_unzip_and_python_unpack_what_was_packed() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = open(&sample(temporary.path())).unwrap();
     let at = temporary.path();
-    fs::write(at.join("a.tar"), tar_of(&*folder, Some("pump"), None)).unwrap();
+    fs::write(at.join("a.tar"), tar_of(&*folder, Some("pump"))).unwrap();
     fs::write(at.join("a.zip"), zip_of(&*folder, Some("pump"))).unwrap();
     let unpack = |name: &str, program: &str, arguments: &[&str]| {
         let target = at.join(name);
@@ -121,25 +113,6 @@ fn tars_made_by_stock_tar_read_back() {
 }
 
 #[test]
-fn one_folder_of_a_tree_packs_without_its_prefix() {
-    let temporary = tempfile::tempdir().unwrap();
-    let tree = open(&sample(temporary.path())).unwrap();
-    let path = temporary.path().join("part.tar");
-    fs::write(&path, tar_of(&*tree, None, Some("Design Outputs"))).unwrap();
-    let part = open(&path).unwrap().list().unwrap();
-    assert_eq!(
-        paths(&part),
-        [
-            "Source Code/source.bundle",
-            "User Manual/Bedienung für Ärzte.txt"
-        ]
-    );
-    let time = TIME.parse().unwrap();
-    let none = pack_tar(&*tree, None, Some("Design"), time, &mut Vec::new(), &Silent);
-    assert!(matches!(none, Err(ArchiveError::NothingBelow { .. })));
-}
-
-#[test]
 fn what_no_archive_holds_is_not_packed() {
     let time = TIME.parse().unwrap();
     let temporary = tempfile::tempdir().unwrap();
@@ -148,7 +121,7 @@ fn what_no_archive_holds_is_not_packed() {
     let refused = pack_tar(&*tree, None, None, time, &mut Vec::new(), &Silent);
     assert!(matches!(refused, Err(ArchiveError::Path { .. })));
     fs::remove_file(temporary.path().join("a/NUL.txt")).unwrap();
-    let refused = pack_zip(&*tree, None, None, time, Cursor::new(Vec::new()), &Silent);
+    let refused = pack_zip(&*tree, None, time, Cursor::new(Vec::new()), &Silent);
     assert!(matches!(
         refused,
         Err(ArchiveError::NotAFile {
@@ -166,14 +139,7 @@ fn packing_stops_on_request_and_leaves_no_file() {
     let monitor = Recording::default();
     monitor.cancel();
     let mut file = StagedFile::begin(&out.join("a.zip")).unwrap();
-    let stopped = pack_zip(
-        &*tree,
-        None,
-        None,
-        TIME.parse().unwrap(),
-        &mut file,
-        &monitor,
-    );
+    let stopped = pack_zip(&*tree, None, TIME.parse().unwrap(), &mut file, &monitor);
     assert!(matches!(stopped, Err(ArchiveError::Cancelled(_))));
     drop(file);
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
@@ -197,15 +163,7 @@ fn a_file_of_more_than_4_gib_goes_through_a_zip() {
     let tree = open(&root).unwrap();
     let path = temporary.path().join("a.zip");
     let mut file = StagedFile::begin(&path).unwrap();
-    pack_zip(
-        &*tree,
-        None,
-        None,
-        TIME.parse().unwrap(),
-        &mut file,
-        &Silent,
-    )
-    .unwrap();
+    pack_zip(&*tree, None, TIME.parse().unwrap(), &mut file, &Silent).unwrap();
     file.commit(TIME.parse().unwrap()).unwrap();
 
     let zip = open(&path).unwrap();

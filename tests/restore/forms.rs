@@ -10,8 +10,9 @@ use super::{codes, parts, restored};
 use crate::support::engine;
 use crate::support::image::{TarEntry, TestImage, gzip, layer, plain, unpack, zstd};
 use crate::support::registry::{Door, Storage, has};
-use crate::support::release::told;
+use crate::support::release::{dhfpack, told};
 use crate::support::small::{Small, manifest};
+use crate::support::stand_in::{Reply, StandIn};
 
 type Pack = fn(&[u8]) -> Vec<u8>;
 
@@ -149,4 +150,42 @@ fn every_platform_of_a_layout_is_read_back_and_loaded() {
         );
         assert_eq!(engine::image(&id), None, "it was left behind");
     }
+}
+
+#[test]
+fn an_engine_that_takes_no_image_is_told_of_and_the_archive_is_judged() {
+    let place = TempDir::new().unwrap();
+    // More than waits anywhere on the way to an engine.
+    let image = TestImage::new(vec![layer("large", &vec![7; 24 << 20])]);
+    let layout = place.path().join("layout");
+    unpack(&image.layout(plain), &layout);
+    let (_small, archive) = archive(&format!("oci:{}", layout.display()), &[]);
+    let full = "no space left on device";
+    let engine = StandIn::start(move |request| match request.path.rsplit('/').next() {
+        Some("version") => Reply::ok(r#"{ "ApiVersion": "1.41" }"#),
+        Some("_ping") => Reply::ok("OK"),
+        Some(load) if load.starts_with("load") => {
+            let mut reply = Reply::ok(json!({ "message": full }).to_string());
+            reply.status = 500;
+            reply.with("Content-Type", "application/json")
+        }
+        _ => Reply::status(404),
+    });
+    let address = format!("tcp://{}", engine.name("").trim_end_matches('/'));
+    let mut verify = dhfpack();
+    verify.args(["verify", "--restore"]).arg(&archive);
+    let judged = verify.env("DOCKER_HOST", &address).output().unwrap();
+    let said = told(&judged);
+    assert_eq!(judged.status.code(), Some(4), "{said}");
+    for part in [&*address, "did not load the image", "read back: image id"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let mut verify = dhfpack();
+    verify
+        .args(["verify", "--restore", "--engine", &address])
+        .arg(&archive);
+    let failed = verify.output().unwrap();
+    let said = told(&failed);
+    assert_eq!(failed.status.code(), Some(1), "{said}");
+    assert!(said.contains("did not load the image"), "{said}");
 }

@@ -39,6 +39,38 @@ fn lacks(name: &str, changes: &[(&str, Value)], element: Element) {
 }
 
 #[test]
+fn an_sbom_without_components_lacks_what_components_have() {
+    let made = "2026-03-05T10:00:00Z";
+    let cyclonedx = json!({
+        "bomFormat": "CycloneDX", "specVersion": "1.6",
+        "metadata": { "timestamp": made, "authors": [{ "name": "Dana" }] },
+    });
+    let spdx = json!({
+        "spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT",
+        "creationInfo": { "created": made, "creators": ["Person: Dana"] },
+    });
+    for document in [cyclonedx, spdx] {
+        let sbom = read(document).unwrap();
+        assert_eq!(sbom.components, 0);
+        let found: Vec<_> = sbom
+            .missing
+            .iter()
+            .map(|one| (one.element, one.count))
+            .collect();
+        let of_components = [
+            SupplierName,
+            ComponentName,
+            Version,
+            UniqueIdentifier,
+            DependencyRelationship,
+        ];
+        assert_eq!(found, of_components.map(|element| (element, 0)));
+        let told = sbom.missing[0].to_string();
+        assert_eq!(told, "supplier name (no component is listed)");
+    }
+}
+
+#[test]
 fn each_element_is_missed_in_cyclonedx() {
     for name in ["cyclonedx-1.4", "cyclonedx-1.6"] {
         for nothing in [Value::Null, json!(" "), json!("NOASSERTION")] {

@@ -19,7 +19,7 @@ use super::engine::connect;
 use super::readback::{ImageFolder, Parts, open};
 use crate::background::Background;
 use crate::digest::{BUFFER, Sha256};
-use crate::error::{Cancelled, IoContext};
+use crate::error::IoContext;
 use crate::monitor::Task;
 
 /// Pieces of the tar that may wait.
@@ -128,6 +128,7 @@ impl Engine {
                 handle: self.runtime.handle(),
                 stop: &stop,
                 buffer: Vec::with_capacity(BUFFER),
+                is_refused: false,
             };
             let writer = scope.spawn(move || {
                 let written = write_tar(folder, parts, name, task, &mut pipe);
@@ -144,11 +145,8 @@ impl Engine {
             match (written, answer) {
                 (Ok(()), Ok(())) => Ok(()),
                 // What the archive could not give is the cause of what the engine then says.
-                (Err(error), Ok(())) => Err(error),
-                (Err(error @ (ImageError::Missing { .. } | ImageError::Malformed { .. })), _) => {
-                    Err(error)
-                }
-                (_, Err(message)) => Err(self.not_loaded(parts, &message)),
+                (Err(error), _) => Err(error),
+                (Ok(()), Err(message)) => Err(self.not_loaded(parts, &message)),
             }
         })
     }
@@ -303,19 +301,24 @@ struct Pipe<'a> {
     handle: &'a Handle,
     stop: &'a AtomicBool,
     buffer: Vec<u8>,
+    /// Whether the engine takes no more: then what it answers tells why.
+    is_refused: bool,
 }
 
 impl Pipe<'_> {
-    fn send(&self, piece: io::Result<Bytes>) -> io::Result<()> {
+    fn send(&mut self, piece: io::Result<Bytes>) -> io::Result<()> {
         let permit = loop {
             if self.stop.load(Ordering::Relaxed) {
-                return Err(io::Error::other(Cancelled));
+                self.is_refused = true;
+                return Err(io::ErrorKind::BrokenPipe.into());
             }
             let waiting = async { tokio::time::timeout(TICK, self.sender.reserve()).await };
             match self.handle.block_on(waiting) {
                 Ok(Ok(permit)) => break permit,
-                // The engine wants no more; it says why.
-                Ok(Err(_)) => return Err(io::ErrorKind::BrokenPipe.into()),
+                Ok(Err(_)) => {
+                    self.is_refused = true;
+                    return Err(io::ErrorKind::BrokenPipe.into());
+                }
                 Err(_) => {}
             }
         };
@@ -323,7 +326,12 @@ impl Pipe<'_> {
         Ok(())
     }
 
-    fn end(self, written: Result<(), ImageError>) -> Result<(), ImageError> {
+    /// What became of writing, as far as the archive goes: an engine that takes no more is not
+    /// its fault.
+    fn end(mut self, written: Result<(), ImageError>) -> Result<(), ImageError> {
+        if self.is_refused {
+            return Ok(());
+        }
         if written.is_err() {
             // If nobody listens any more, that is the end too.
             let _ = self.send(Err(io::ErrorKind::ConnectionAborted.into()));

@@ -67,10 +67,12 @@ fn refused(site: Site) -> String {
 fn other_bytes_than_the_digest_says_are_refused_by_name_and_address() {
     let image = TestImage::usual();
     let packed = gzip(&image.layers[0]);
-    for bytes in [&image.config, &packed] {
+    // In a packed layer also where unpacking fails first.
+    for (bytes, from_start) in [(&image.config, false), (&packed, false), (&packed, true)] {
         let path = blob_path(bytes);
         let mut wrong = bytes.clone();
-        *wrong.last_mut().unwrap() ^= 1;
+        let at = if from_start { 2 } else { wrong.len() - 1 };
+        wrong[at] ^= 1;
         let mut site = site(&image, gzip);
         site.insert(path.clone(), Reply::ok(wrong));
         let told = refused(site);

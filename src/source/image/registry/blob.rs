@@ -14,7 +14,7 @@ use super::client::Client;
 use super::sink::{self, Sink, Stop};
 use super::transport::shown;
 use crate::digest::Sha256;
-use crate::error::IoContext;
+use crate::error::{Cancelled, IoContext};
 use crate::monitor::{Linked, Monitor, Task};
 use crate::source::image::ImageError;
 use crate::source::image::raw::{RawFolder, RawImage, StoredBlob};
@@ -128,11 +128,12 @@ impl Transfer<'_> {
         }
         landed.written.at("write", &path)?;
         // Wrong bytes are to be told as such, not as what they unpack to.
-        if received.is_ok() {
-            self.require_digest(landed.digest)?;
-        }
-        self.require_unpacked(landed.unpacked)?;
         self.require_digest(landed.digest)?;
+        self.require_unpacked(landed.unpacked)?;
+        // A stop may have been asked for while the disk was waited for.
+        if self.monitor.is_cancelled() {
+            return Err(Cancelled.into());
+        }
         Ok(StoredBlob {
             digest: self.job.digest,
             size: self.job.size,

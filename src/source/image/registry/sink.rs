@@ -16,6 +16,8 @@ use crate::source::image::{ImageError, compression};
 const BLOCK: usize = 1 << 20;
 /// Blocks of one blob, filled, being worked on or waiting.
 const BLOCKS: usize = 4;
+/// How much is written through the page cache before the disk is asked to keep it, in bytes.
+const SYNCED: usize = 32 << 20;
 /// Where a block begins in memory and in the file, and how much of it is written, are multiples
 /// of this: disks ask it of what goes past the page cache.
 const ALIGNMENT: usize = 4096;
@@ -24,7 +26,10 @@ const ALIGNMENT: usize = 4096;
 pub(super) struct Sink {
     received: u64,
     current: Option<Block>,
-    followers: Vec<SyncSender<Arc<Block>>>,
+    writing: SyncSender<Arc<Block>>,
+    hashing: SyncSender<Arc<Block>>,
+    /// None if nothing is to be unpacked, or cannot be.
+    unpacking: Option<SyncSender<Arc<Block>>>,
     made: usize,
     idle: Receiver<Vec<u8>>,
     home: Sender<Vec<u8>>,
@@ -43,8 +48,8 @@ pub(super) struct Landed {
 /// Why nothing more is received.
 pub(super) enum Stop {
     Failed(ImageError),
-    /// A thread that follows gave up, and says why.
-    Follower,
+    /// The disk takes no more, and [`Landed::written`] says why.
+    Disk,
 }
 
 impl From<ImageError> for Stop {
@@ -67,40 +72,47 @@ pub(super) fn with_sink(
     receive: impl FnOnce(&mut Sink) -> Result<(), Stop>,
 ) -> (Result<(), Stop>, Landed) {
     thread::scope(|scope| {
-        let mut followers = Vec::new();
-        let mut follow = || {
-            let (follower, blocks) = sync_channel(BLOCKS);
-            followers.push(follower);
-            blocks
-        };
-        let blocks = follow();
+        let (writing, blocks) = sync_channel(BLOCKS);
         let written = scope.spawn(|| write(file, blocks));
-        let blocks = follow();
+        let (hashing, blocks) = sync_channel(BLOCKS);
         let hashed = scope.spawn(|| hash(blocks));
-        let unpacked = packed.map(|part| {
-            let blocks = follow();
-            scope.spawn(|| unpack(part, blocks))
-        });
-        let mut sink = Sink::new(followers);
+        let (unpacking, unpacked) = packed
+            .map(|part| {
+                let (unpacking, blocks) = sync_channel(BLOCKS);
+                (unpacking, scope.spawn(|| unpack(part, blocks)))
+            })
+            .unzip();
+        let mut sink = Sink::new(writing, hashing, unpacking);
         let received = receive(&mut sink).and_then(|()| sink.hand_on());
         // The threads end when nothing more can come.
         drop(sink);
+        let written = joined(written).and_then(|()| match received {
+            Ok(()) => file.sync_data(),
+            // Of what is not whole nothing is kept.
+            Err(_) => Ok(()),
+        });
         let landed = Landed {
             digest: joined(hashed),
             unpacked: unpacked.map(joined),
-            written: joined(written),
+            written,
         };
         (received, landed)
     })
 }
 
 impl Sink {
-    fn new(followers: Vec<SyncSender<Arc<Block>>>) -> Self {
+    fn new(
+        writing: SyncSender<Arc<Block>>,
+        hashing: SyncSender<Arc<Block>>,
+        unpacking: Option<SyncSender<Arc<Block>>>,
+    ) -> Self {
         let (home, idle) = channel();
         Self {
             received: 0,
             current: None,
-            followers,
+            writing,
+            hashing,
+            unpacking,
             made: 0,
             idle,
             home,
@@ -134,9 +146,14 @@ impl Sink {
             return Ok(());
         };
         let block = Arc::new(block);
-        let mut followers = self.followers.iter();
-        let told = followers.try_for_each(|follower| follower.send(Arc::clone(&block)));
-        told.map_err(|_| Stop::Follower)
+        let unpacking = self.unpacking.as_ref();
+        if unpacking.is_some_and(|unpacking| unpacking.send(Arc::clone(&block)).is_err()) {
+            // Whether these are the bytes that were asked for shows at their end.
+            self.unpacking = None;
+        }
+        let hashing = self.hashing.send(Arc::clone(&block));
+        let writing = self.writing.send(block);
+        hashing.and(writing).map_err(|_| Stop::Disk)
     }
 
     /// A block that nobody uses, when there is one.
@@ -210,14 +227,20 @@ fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     }
 }
 
-/// Writes the blocks to a new file and syncs it. They go past the page cache where the file
+/// Writes the blocks to a new file, which is to be synced. They go past the page cache where the file
 /// system lets them: copying them there costs nearly as much as hashing them, and nobody reads
 /// them again soon.
 fn write(mut file: &File, blocks: Receiver<Arc<Block>>) -> io::Result<()> {
     let mut is_direct = platform::set_direct(file, true).is_ok();
-    let mut length = 0;
+    let (mut length, mut unsynced) = (0, 0);
     for block in blocks {
         length += block.length as u64;
+        unsynced += block.length;
+        // A little at a time, so that not all is left for the end.
+        if !is_direct && unsynced >= SYNCED {
+            file.sync_data()?;
+            unsynced = 0;
+        }
         let mut rest = if is_direct {
             block.padded()
         } else {
@@ -238,8 +261,7 @@ fn write(mut file: &File, blocks: Receiver<Arc<Block>>) -> io::Result<()> {
         }
     }
     // Without what the last block was padded with.
-    file.set_len(length)?;
-    file.sync_data()
+    file.set_len(length)
 }
 
 /// The digest of the blocks.
@@ -352,19 +374,30 @@ mod tests {
     }
 
     #[test]
-    fn when_one_follower_gives_up_nothing_more_is_taken_and_nobody_waits() {
+    fn what_cannot_be_unpacked_is_hashed_to_its_end() {
         let file = tempfile::tempfile().unwrap();
-        let packed = Some("a part");
-        let (received, landed) = with_sink(&file, packed, |sink| {
-            // No gzip follows on this.
-            let mut damaged = bytes(64 * BLOCK);
-            damaged[..3].copy_from_slice(&[0x1f, 0x8b, 0xff]);
-            damaged
-                .chunks(BLOCK / 2)
-                .try_for_each(|piece| sink.accept(piece))
+        // No gzip follows on this.
+        let mut damaged = bytes(64 * BLOCK);
+        damaged[..3].copy_from_slice(&[0x1f, 0x8b, 0xff]);
+        let (received, landed) = with_sink(&file, Some("a part"), |sink| {
+            let mut pieces = damaged.chunks(BLOCK / 2);
+            pieces.try_for_each(|piece| sink.accept(piece))
         });
-        assert!(matches!(received, Err(Stop::Follower)));
+        assert!(received.is_ok());
         assert!(matches!(landed.unpacked, Some(Err(_))));
+        assert_eq!(landed.digest, Sha256::of(&damaged));
         landed.written.unwrap();
+    }
+
+    #[test]
+    fn when_the_disk_gives_up_nothing_more_is_taken_and_nobody_waits() {
+        let readable = tempfile::NamedTempFile::new().unwrap();
+        let readable = File::open(readable.path()).unwrap();
+        let (received, landed) = with_sink(&readable, None, |sink| {
+            let piece = bytes(BLOCK);
+            (0..64).try_for_each(|_| sink.accept(&piece))
+        });
+        assert!(matches!(received, Err(Stop::Disk)));
+        assert!(landed.written.is_err());
     }
 }
