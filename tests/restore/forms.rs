@@ -1,6 +1,11 @@
 //! Images in the forms that registries and layouts have: packed layers, several platforms.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -188,4 +193,54 @@ fn an_engine_that_takes_no_image_is_told_of_and_the_archive_is_judged() {
     let said = told(&failed);
     assert_eq!(failed.status.code(), Some(1), "{said}");
     assert!(said.contains("did not load the image"), "{said}");
+}
+
+#[test]
+fn an_image_that_an_engine_has_wholly_got_is_taken_away_after_a_stop() {
+    let place = TempDir::new().unwrap();
+    let image = TestImage::new(vec![layer("a", b"a")]);
+    let layout = place.path().join("layout");
+    unpack(&image.layout(plain), &layout);
+    let (_small, archive) = archive(&format!("oci:{}", layout.display()), &[]);
+    let (got, loading) = mpsc::channel();
+    let named = Arc::new(AtomicBool::new(false));
+    let (removed, removal) = mpsc::channel();
+    let got = Mutex::new(got);
+    let removed = Mutex::new(removed);
+    let engine = StandIn::start(move |request| match request.path.rsplit('/').next() {
+        Some("version") => Reply::ok(r#"{ "ApiVersion": "1.41" }"#),
+        Some("_ping") => Reply::ok("OK"),
+        Some(load) if load.starts_with("load") => {
+            got.lock().unwrap().send(()).unwrap();
+            thread::sleep(Duration::from_secs(1));
+            named.store(true, Ordering::SeqCst);
+            Reply::ok("{}").with("Content-Type", "application/json")
+        }
+        Some(name) if name.starts_with("dhfpack-restore-") => {
+            let is_named = named.load(Ordering::SeqCst);
+            removed.lock().unwrap().send(is_named).unwrap();
+            Reply::ok("[]").with("Content-Type", "application/json")
+        }
+        _ => Reply::status(404),
+    });
+    let mut verify = dhfpack();
+    let address = format!("tcp://{}", engine.name("").trim_end_matches('/'));
+    verify
+        .args(["verify", "--restore", "--engine", &address])
+        .arg(&archive);
+    let child = verify
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    loading.recv_timeout(Duration::from_mins(1)).unwrap();
+    // The image is small: whatever was not sent yet is on its way.
+    thread::sleep(Duration::from_millis(200));
+    let stop = Command::new("kill")
+        .args(["-s", "INT", &child.id().to_string()])
+        .status();
+    assert!(stop.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", told(&output));
+    assert_eq!(removal.try_iter().collect::<Vec<_>>(), [true]);
 }

@@ -135,7 +135,13 @@ impl Engine {
                 // Not the end of a tar, but a broken one: the engine must not take it for whole.
                 pipe.end(written)
             });
-            let answer = self.runtime.wait(task.monitor(), self.post(receiver));
+            let mut post = std::pin::pin!(self.post(receiver));
+            let answer = self.runtime.wait(task.monitor(), post.as_mut());
+            if answer.is_err() && writer.is_finished() {
+                // It has the whole image, and would name it after the name was taken away.
+                let named = async { tokio::time::timeout(PATIENCE, post).await };
+                let _ = self.runtime.handle().block_on(named);
+            }
             stop.store(true, Ordering::Relaxed);
             let written = match writer.join() {
                 Ok(written) => written,
