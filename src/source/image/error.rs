@@ -190,7 +190,7 @@ pub enum ImageError {
     /// Several images where one is expected.
     #[error("there are several images: {candidates}")]
     #[diagnostic(help(
-        "choose with `platforms` in the configuration's [[image]], or of a tar by name: docker-archive:PATH:NAME:TAG"
+        "choose with `platforms` in the configuration's [[image]], or of a tar by name: docker-archive:PATH:NAME:TAG; of a layout with several for one platform, copy the one out: `skopeo copy oci:PATH:NAME oci:OTHER`"
     ))]
     Several {
         /// What there is, by platform or name.
