@@ -15,6 +15,14 @@ use crate::support::release::{NAME, dhfpack, released, told};
 /// The release tag.
 const TAG: &str = "v2.4.0";
 
+/// A submodule's path that git quotes where it lists it in lines.
+pub(super) const QUOTED: &str = "geräte/ml je \"h\"";
+/// A file that attributes convert, as committed.
+pub(super) const START: &[u8] = b"echo $Id$\n";
+/// Attributes by which a checkout differs from what was committed.
+const CONVERTING: &str =
+    "*.dat filter=lfs -text\n*.bat text eol=crlf ident\n*.u16 working-tree-encoding=UTF-16\n";
+
 /// The repositories of a release.
 pub(crate) struct Whole {
     pub(crate) repository: TestRepository,
@@ -59,6 +67,21 @@ impl Whole {
         };
         whole.release();
         whole
+    }
+
+    /// Releases it with what a checkout or a comparison stumbles over as well: files that
+    /// attributes convert, in a submodule too; a link to nowhere; a path that git quotes.
+    pub(super) fn add_unusual(&self) {
+        for repository in [&self.units, &self.repository] {
+            repository.write(".gitattributes", CONVERTING.as_bytes());
+            repository.write("start.bat", START);
+            repository.write("start.u16", b"\xff\xfet\0\n\0");
+            repository.commit_all("converted");
+        }
+        let link = self.repository.path().join("dangling");
+        std::os::unix::fs::symlink("nowhere", link).unwrap();
+        add_submodule(&self.repository, &self.units, QUOTED);
+        self.release();
     }
 
     /// Commits all, and tags it, signed by a new key that `release/allowed_signers` names.
