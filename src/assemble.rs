@@ -248,15 +248,15 @@ pub enum BuildError {
         problems: Vec<String>,
     },
     /// A signature is bad, or not what the configuration requires.
-    #[error("{what} has {signature}; a good signature is required")]
-    #[diagnostic(help(
-        "sign with a key that source.allowed_signers, source.openpgp_keys or source.x509_certificates names, or mend that file at the records' revision"
-    ))]
+    #[error("{what} has {signature}{}", if *required { "; a good signature is required" } else { "" })]
+    #[diagnostic(help("{}", signatures::help_for(signature.status)))]
     Signature {
         /// The tag or commit, in words.
         what: String,
         /// What was found.
         signature: Box<GitSignature>,
+        /// Whether the configuration requires a good one.
+        required: bool,
     },
     /// A file that is to say who may sign does not.
     #[error("source.{key} cannot be used: {path} at `{rev}`: {reason}")]

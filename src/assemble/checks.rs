@@ -15,7 +15,7 @@ pub(super) fn report_checkout(
     root: &Path,
     monitor: &dyn Monitor,
 ) -> Result<(), BuildError> {
-    let state = mirror.checkout_state(root)?;
+    let state = mirror.checkout_state(root, monitor)?;
     for (what, listing) in [
         ("modified", state.modified),
         ("untracked", state.untracked),

@@ -52,6 +52,7 @@ pub(super) fn judge(
             return Err(BuildError::Signature {
                 what,
                 signature: Box::new(signature.clone()),
+                required,
             });
         }
         if !good && is_told {
@@ -63,6 +64,21 @@ pub(super) fn judge(
         commit: on_commit,
         trust_files: trusted.files,
     })
+}
+
+/// What to do about a signature for which nothing is archived.
+pub(super) const fn help_for(status: Status) -> &'static str {
+    match status {
+        Status::Bad => {
+            "make it anew and sign it again: what a bad signature is on is never archived"
+        }
+        Status::NotChecked => {
+            "sign with a key that can be judged and that source.allowed_signers, source.openpgp_keys or source.x509_certificates names: with ssh a plain one without a certificate, Ed25519, ECDSA of 256 or 384 bits, or RSA of 2048 to 4096 bits"
+        }
+        _ => {
+            "sign with a key that source.allowed_signers, source.openpgp_keys or source.x509_certificates names, or mend that file at the records' revision"
+        }
+    }
 }
 
 /// The trust files, understood.

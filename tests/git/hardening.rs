@@ -78,7 +78,7 @@ fn no_program_that_a_repository_names_is_run() {
         .unwrap();
     mirror.tag_signature(&tag).unwrap();
     mirror.commit("main").unwrap();
-    let state = mirror.checkout_state(&repository.path()).unwrap();
+    let state = mirror.checkout_state(&repository.path(), &Silent).unwrap();
     assert_eq!(state.modified.paths, ["a.txt"]);
     assert_eq!(state.ignored.paths, ["a.log"]);
     assert!(!marker.exists(), "{}", fs::read_to_string(&marker).unwrap());

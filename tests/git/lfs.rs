@@ -20,7 +20,7 @@ mod pointers;
 const FOLDER: &str = "Design Outputs/Source Code/lfs";
 
 /// Lets the real git-lfs keep `*.bin`.
-fn track(repository: &Path) {
+pub(super) fn track(repository: &Path) {
     git(repository, ["lfs", "install", "--local"]);
     git(repository, ["lfs", "track", "*.bin"]);
 }

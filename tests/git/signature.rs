@@ -12,19 +12,56 @@ use crate::support::git::{TestRepository, is_missing, succeed};
 
 /// A repository whose tag `v1.0.0` is signed, and the public key of a kind that ssh-keygen knows.
 fn signed(kind: &str) -> (TestRepository, String) {
+    signed_by(&["-t", kind])
+}
+
+/// As [`signed`], with these arguments of ssh-keygen for the key.
+fn signed_by(kind: &[&str]) -> (TestRepository, String) {
     let repository = TestRepository::released();
-    repository.git(["tag", "--delete", "v1.0.0"]);
-    let key = repository.beside("key");
-    succeed(
-        Command::new("ssh-keygen")
-            .args(["-q", "-N", "", "-C", "ada", "-t", kind, "-f"])
-            .arg(&key),
-    );
-    repository.git(["config", "gpg.format", "ssh"]);
-    repository.git(["config", "user.signingKey", key.to_str().unwrap()]);
-    repository.git(["tag", "--sign", "--message", "release", "v1.0.0"]);
+    make_key(&repository, kind);
+    sign(&repository, "key");
     let public = fs::read_to_string(repository.beside("key.pub")).unwrap();
     (repository, public)
+}
+
+fn make_key(repository: &TestRepository, kind: &[&str]) {
+    let mut command = Command::new("ssh-keygen");
+    command.args(["-q", "-N", "", "-C", "ada"]).args(kind);
+    succeed(command.arg("-f").arg(repository.beside("key")));
+}
+
+/// Signs the tag `v1.0.0` anew with a key beside the repository.
+fn sign(repository: &TestRepository, key: &str) {
+    let key = repository.beside(key);
+    repository.git(["config", "gpg.format", "ssh"]);
+    repository.git(["config", "user.signingKey", key.to_str().unwrap()]);
+    let tag = ["tag", "--force", "--sign", "--message", "release", "v1.0.0"];
+    repository.git(tag);
+}
+
+/// Signs the tag with a new key that has a certificate; returns the allowed signers file that
+/// names who certified it.
+fn sign_certified(repository: &TestRepository, kind: &str) -> String {
+    make_key(repository, &["-t", kind]);
+    let authority = repository.beside("authority");
+    let mut command = Command::new("ssh-keygen");
+    command.args(["-q", "-N", "", "-t", "ed25519", "-f"]);
+    succeed(command.arg(&authority));
+    let mut command = Command::new("ssh-keygen");
+    command.arg("-q").arg("-s").arg(&authority);
+    command.args(["-I", "ada", "-n", "ada@example.com"]);
+    succeed(command.arg(repository.beside("key.pub")));
+    sign(repository, "key-cert.pub");
+    let public = fs::read_to_string(repository.beside("authority.pub")).unwrap();
+    format!("ada@example.com cert-authority,namespaces=\"git\" {public}")
+}
+
+/// That git itself calls the tag's signature good.
+fn assert_good_for_git(repository: &TestRepository, allowed: &str) {
+    let file = repository.beside("allowed");
+    fs::write(&file, allowed).unwrap();
+    let setting = format!("gpg.ssh.allowedSignersFile={}", file.display());
+    repository.git(["-c", &setting, "verify-tag", "v1.0.0"]);
 }
 
 /// Makes `text` the tag object of this name.
@@ -71,6 +108,79 @@ fn an_ssh_signature_is_good_only_for_an_allowed_signer() {
             assert_eq!(refused.status, Status::UnknownSigner, "{allowed}");
             assert_eq!(refused.signer, None);
         }
+    }
+}
+
+#[test]
+fn an_ssh_signature_by_a_key_that_proves_nothing_or_is_not_supported_is_not_checked() {
+    if is_missing("ssh-keygen") {
+        return;
+    }
+    for (kind, bits, reason) in [
+        ("rsa", "1024", "RSA keys of 1024 bits prove nothing"),
+        ("rsa", "4104", "RSA keys of 4104 bits are not supported"),
+        (
+            "ecdsa",
+            "521",
+            "keys of the kind ecdsa-sha2-nistp521 are not supported",
+        ),
+    ] {
+        let (repository, public) = signed_by(&["-t", kind, "-b", bits]);
+        let allowed = format!("ada@example.com {public}");
+        assert_good_for_git(&repository, &allowed);
+        let found = signature(&repository.mirror(), "v1.0.0", Some(&allowed));
+        assert_eq!(found.status, Status::NotChecked, "{reason}");
+        assert_eq!(found.reason.as_deref(), Some(reason));
+        assert_eq!(found.signer, None);
+        assert!(found.key.unwrap().starts_with("SHA256:"));
+    }
+}
+
+#[test]
+fn an_ssh_signature_by_a_key_with_a_certificate_is_not_checked() {
+    if is_missing("ssh-keygen") {
+        return;
+    }
+    for (kind, name) in [
+        ("ed25519", "ssh-ed25519"),
+        ("ecdsa", "ecdsa-sha2-nistp256"),
+        ("rsa", "ssh-rsa"),
+    ] {
+        let repository = TestRepository::released();
+        let allowed = sign_certified(&repository, kind);
+        assert_good_for_git(&repository, &allowed);
+        let found = signature(&repository.mirror(), "v1.0.0", Some(&allowed));
+        assert_eq!(found.status, Status::NotChecked, "{kind}");
+        let reason = format!("keys with an OpenSSH certificate ({name}) are not supported");
+        assert_eq!(found.reason, Some(reason));
+        assert_eq!((found.signer, found.key), (None, None));
+    }
+}
+
+#[test]
+fn a_malformed_signature_by_a_key_with_a_certificate_is_bad() {
+    if is_missing("ssh-keygen") {
+        return;
+    }
+    let repository = TestRepository::released();
+    sign_certified(&repository, "ed25519");
+    let tag = repository.git(["cat-file", "tag", "v1.0.0"]) + "\n";
+    let (head, body) = tag.split_once("SIGNATURE-----\n").unwrap();
+    let lines: Vec<&str> = body.lines().collect();
+    // Two lines of base64 are whole bytes.
+    let cut = lines[2..].join("\n");
+    let doubled = format!("{}\n{body}", lines[..2].join("\n"));
+    let garbled = body.replacen("U1NIU0", "V1NIU0", 1);
+    let appended = format!("{body}unsigned\n");
+    for body in [cut + "\n", doubled, garbled, appended] {
+        put_tag(
+            &repository,
+            "v1.0.0",
+            &format!("{head}SIGNATURE-----\n{body}"),
+        );
+        let found = signature(&repository.mirror(), "v1.0.0", None);
+        assert_eq!(found.status, Status::Bad, "{body}");
+        assert_eq!(found.reason.as_deref(), Some("it is malformed"));
     }
 }
 

@@ -18,6 +18,8 @@ pub use self::openpgp::{KeysError, OpenPgpKeys};
 
 /// The largest signature that is looked at, in bytes; real ones have less than a tenth.
 const LARGEST: usize = 64 * 1024;
+/// The least size of an RSA modulus, in bits (NIST SP 800-57 part 1, 112-bit strength).
+const MIN_RSA_BITS: usize = 2048;
 /// The headers of a commit or tag that hold a signature; the first belongs to SHA-1 repositories,
 /// the second to SHA-256 ones (git's `commit.c`).
 const HEADERS: [&str; 2] = ["gpgsig", "gpgsig-sha256"];

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::{put_tag, sign, sign_certified};
 use crate::sample;
 use crate::support::git::{git_command, is_missing, succeed};
 use crate::support::gnupg::Gnupg;
@@ -270,6 +271,66 @@ fn trust_files_are_archived_as_they_are_and_an_archive_with_them_is_rebuilt() {
     let rebuilt = command.output().unwrap();
     assert_eq!(rebuilt.status.code(), Some(0), "{}", told(&rebuilt));
     tells(&told(&rebuilt), &["verdict   identical"]);
+}
+
+/// A small product whose commit and tag are signed by a key with an OpenSSH certificate.
+fn signed_by_a_certified_key(rest: &str) -> Small {
+    let small = Small::new(&format!(
+        "\n[source]\nallowed_signers = \"signers\"\n{rest}"
+    ));
+    small.repository.write("signers", b"# nobody yet\n");
+    let small = small.release();
+    sign_certified(&small.repository, "ed25519");
+    let commit = ["commit", "-q", "--allow-empty", "-S", "-m", "signed"];
+    small.repository.git(commit);
+    sign(&small.repository, "key-cert.pub");
+    small
+}
+
+#[test]
+fn a_signature_by_a_key_with_a_certificate_is_recorded_as_not_checked() {
+    if is_missing("ssh-keygen") {
+        return;
+    }
+    let small = signed_by_a_certified_key("require_signed_tag = false\n");
+    let manifest = small.manifest();
+    for field in ["tag_signature", "commit_signature"] {
+        let found = &manifest["source"][field];
+        assert_eq!(found["status"], "not-checked");
+        let reason = found["reason"].as_str().unwrap();
+        assert!(reason.contains("certificate"), "{reason}");
+    }
+}
+
+#[test]
+fn a_signature_that_is_not_checked_is_not_enough_where_a_good_one_is_required() {
+    if is_missing("ssh-keygen") {
+        return;
+    }
+    let small = signed_by_a_certified_key("require_signed_tag = true\n");
+    tells(
+        &small.failure::<&str>([], 1),
+        &[
+            "the tag `v1.0.0` has a signature that cannot be judged",
+            "a good signature is required",
+            "with ssh a plain one without a certificate",
+        ],
+    );
+}
+
+#[test]
+fn of_a_bad_signature_it_is_not_said_that_a_good_one_is_required_where_none_is() {
+    let rest = "\n[source]\nrequire_signed_tag = false\n";
+    let small = Small::new(rest).release();
+    let tag = small.repository.git(["cat-file", "tag", "v1.0.0"]);
+    let forged = "-----BEGIN SSH SIGNATURE-----\nAAAA\n-----END SSH SIGNATURE-----";
+    put_tag(&small.repository, "v1.0.0", &format!("{tag}\n{forged}\n"));
+    let message = small.failure::<&str>([], 1);
+    tells(
+        &message,
+        &["does not match it: it is malformed", "make it anew"],
+    );
+    assert!(!message.contains("required"), "{message}");
 }
 
 #[test]

@@ -12,14 +12,12 @@ use pgp::types::{
 };
 use rsa::traits::PublicKeyParts;
 
-use super::{LARGEST, Signed, Status};
+use super::{LARGEST, MIN_RSA_BITS, Signed, Status};
 use crate::manifest::GitSignature;
 
 pub use self::keys::{KeysError, OpenPgpKeys};
 
 const END: &str = "-----END PGP SIGNATURE-----";
-/// The least size of an RSA modulus, in bits (NIST SP 800-57 part 1, 112-bit strength).
-const MIN_RSA_BITS: usize = 2048;
 
 pub(super) fn judge(signed: &Signed, keys: Option<&OpenPgpKeys>) -> GitSignature {
     let parsed = signed.armour(END).and_then(parse);
