@@ -16,7 +16,7 @@ use crate::monitor::Monitor;
 use crate::plan::{Plan, PlanError};
 use crate::seal::{self, SealError, Signing};
 use crate::source::documents::DocumentsError;
-use crate::source::git::GitError;
+use crate::source::git::{GitError, RemoteAccess};
 use crate::source::image::ImageError;
 use crate::source::image::registry::Access;
 use crate::toml_file::TomlError;
@@ -109,6 +109,8 @@ pub struct Locations {
     pub engine: Option<String>,
     /// Logins and certificates for registries.
     pub registries: Access,
+    /// How repositories on other machines are reached.
+    pub remotes: RemoteAccess,
 }
 
 /// A finished archive.

@@ -17,6 +17,7 @@ mod environment;
 mod error;
 mod escape;
 mod fetch;
+mod git_access;
 mod image;
 mod image_registry;
 mod init;

@@ -7,7 +7,10 @@ mod complete;
 mod hardening;
 mod hostile;
 mod lfs;
+mod lightweight;
 mod mirror;
+#[cfg(unix)]
+mod remote_access;
 mod signature;
 mod source_tree;
 mod submodules;

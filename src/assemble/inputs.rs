@@ -290,7 +290,8 @@ fn clone_others(
             source,
         };
         let into = work.join("repositories").join(&entry.name);
-        let mirror = Mirror::clone(&location, &into, monitor).map_err(fail)?;
+        let mirror = Mirror::clone_with(&location, &request.locations.remotes, &into, monitor);
+        let mirror = mirror.map_err(fail)?;
         let tag = mirror.tag(&config.with_version(&entry.tag)).map_err(fail)?;
         others.insert(entry.name.clone(), (mirror, tag.commit));
     }
@@ -307,13 +308,12 @@ fn clone_source(
     monitor: &dyn Monitor,
 ) -> Result<(Mirror, Option<PathBuf>), BuildError> {
     let location = location(request, SOURCE, written, folder);
-    let mirror =
-        whole::other(&location, remote, &work.join(SOURCE), monitor).map_err(|source| {
-            BuildError::Repository {
-                name: SOURCE.to_owned(),
-                source,
-            }
-        })?;
+    let access = &request.locations.remotes;
+    let mirror = whole::other(&location, remote, access, &work.join(SOURCE), monitor);
+    let mirror = mirror.map_err(|source| BuildError::Repository {
+        name: SOURCE.to_owned(),
+        source,
+    })?;
     let checkout = PathBuf::from(location);
     Ok((mirror, checkout.is_dir().then_some(checkout)))
 }

@@ -7,7 +7,7 @@ use crate::monitor::Monitor;
 use crate::plan::own;
 use crate::sign::cms::{self, Invalid};
 use crate::sign::{Certificate, Trust};
-use crate::source::git::{Mirror, OpenPgpKeys, SignatureKind, Signed, Tag};
+use crate::source::git::{GitError, Mirror, OpenPgpKeys, SignatureKind, Signed, Tag};
 
 const X509_END: &str = "-----END SIGNED MESSAGE-----";
 
@@ -36,10 +36,13 @@ pub(super) fn judge(
     let on_tag = found(tagged.tag_signature(tag)?);
     let on_commit = found(tagged.commit_signature(&tag.commit)?);
     let required = read.config.source.require_signed_tag;
+    if !tag.annotated {
+        report_lightweight(&tag.name, required, monitor)?;
+    }
     let of_tag = format!("the tag `{}`", tag.name);
     let of_commit = format!("the commit {}", tag.commit);
     for (what, signature, required, is_told) in [
-        (of_tag, &on_tag, required, true),
+        (of_tag, &on_tag, required, tag.annotated),
         (
             of_commit,
             &on_commit,
@@ -79,6 +82,20 @@ pub(super) const fn help_for(status: Status) -> &'static str {
             "sign with a key that source.allowed_signers, source.openpgp_keys or source.x509_certificates names, or mend that file at the records' revision"
         }
     }
+}
+
+/// Says that the tag is the bare commit, or refuses it where a signature is required.
+fn report_lightweight(name: &str, required: bool, monitor: &dyn Monitor) -> Result<(), GitError> {
+    let lightweight = GitError::Lightweight {
+        name: name.to_owned(),
+    };
+    if required {
+        return Err(lightweight);
+    }
+    monitor.notice(&format!(
+        "{lightweight}; if CI fetched it so, `git fetch --force origin refs/tags/{name}:refs/tags/{name}` brings the annotated one"
+    ));
+    Ok(())
 }
 
 /// The trust files, understood.

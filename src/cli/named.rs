@@ -8,7 +8,7 @@ use dhfpack::assemble::Locations;
 use thiserror::Error;
 
 use crate::cli::error::CliError;
-use crate::cli::image_registry;
+use crate::cli::{git_access, image_registry};
 
 /// `NAME=VALUE`: what the configuration calls NAME is taken from VALUE in this run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +75,7 @@ impl Sources {
             // As for the Docker client, an empty address is none.
             engine: self.engine.clone().filter(|address| !address.is_empty()),
             registries: image_registry::access()?,
+            remotes: git_access::access(),
         })
     }
 }

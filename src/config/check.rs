@@ -188,7 +188,7 @@ impl Config {
                     &at,
                     "the location holds a password, and this file is archived".to_owned(),
                     Some(
-                        "take it out, and change it; git asks its credential helper or the ssh agent instead"
+                        "take it out, and change it; logins come from the ssh agent, ~/.netrc, GIT_SSH_COMMAND or GIT_ASKPASS"
                             .to_owned(),
                     ),
                 ));

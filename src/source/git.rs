@@ -11,6 +11,7 @@ use crate::config::is_remote_url;
 use crate::error::IoContext;
 use crate::monitor::{Monitor, Task, Unit};
 
+mod access;
 mod allowed_signers;
 mod attributes;
 mod branch_file;
@@ -35,7 +36,8 @@ mod text;
 mod tree;
 mod unpack;
 
-pub use branch_file::{AtCommit, BranchFile, PushAccess};
+pub use access::RemoteAccess;
+pub use branch_file::{AtCommit, BranchFile};
 pub use checkout::{CheckoutState, Listing};
 pub use error::GitError;
 pub use lfs::{LfsError, LfsObject, LfsObjects, LfsPointer, LfsStore};
@@ -71,12 +73,23 @@ impl Mirror {
     ///
     /// Fails with [`GitError::Shallow`] or [`GitError::Partial`] if the repository lacks history.
     pub fn clone(location: &str, into: &Path, monitor: &dyn Monitor) -> Result<Self, GitError> {
+        Self::clone_with(location, &RemoteAccess::default(), into, monitor)
+    }
+
+    /// As [`clone`](Self::clone); what lies on other machines, now or later, is reached with
+    /// `access`.
+    pub fn clone_with(
+        location: &str,
+        access: &RemoteAccess,
+        into: &Path,
+        monitor: &dyn Monitor,
+    ) -> Result<Self, GitError> {
         let origin = Origin::find(location)?;
         fs::create_dir_all(into).at("create", into)?;
         let folder = into.canonicalize().at("find", into)?;
-        let git = Git::prepare(&folder, &origin.trusted())?;
+        let git = Git::prepare(&folder, &origin.trusted(), access.clone())?;
         let git_dir = folder.join("mirror.git");
-        let mut command = git.command();
+        let mut command = git.command_to(location);
         command
             .args(["clone", "--quiet", "--mirror", "--no-local", "--template="])
             .arg("--")
@@ -86,11 +99,17 @@ impl Mirror {
         let process = Process::start(command, "mirroring the repository")?;
         process
             .finish_counting(&task, || packed(&git_dir))
-            .map_err(|error| without_password(error, location))?;
+            .map_err(|error| match origin {
+                Origin::Url(url) => fetch_failed(error, url),
+                Origin::Local(_) | Origin::Bundle(_) => error,
+            })?;
         let name = without_userinfo(location);
         // A URL's repository cannot be looked at beforehand.
         if repository::is_shallow(&git_dir)? {
-            return Err(GitError::Shallow { repository: name });
+            return Err(GitError::Shallow {
+                repository: name,
+                or_remote: false,
+            });
         }
         Ok(Self {
             git,
@@ -106,10 +125,11 @@ impl Mirror {
 
     /// Mirrors the repository at `url` in place of `clone`, a clone of it on this machine that
     /// lacks a part: nothing in the clone is changed, and only what it keeps beside its objects
-    /// is still looked for there. Otherwise as [`clone`](Self::clone).
+    /// is still looked for there. Otherwise as [`clone_with`](Self::clone_with).
     pub fn of_remote(
         url: &str,
         clone: Repository,
+        access: &RemoteAccess,
         into: &Path,
         monitor: &dyn Monitor,
     ) -> Result<Self, GitError> {
@@ -119,7 +139,7 @@ impl Mirror {
                 expected: "a URL that is fetched from",
             });
         }
-        let mirror = Self::clone(url, into, monitor)?;
+        let mirror = Self::clone_with(url, access, into, monitor)?;
         Ok(mirror.again(Some(clone)))
     }
 
@@ -242,6 +262,23 @@ fn without_password(error: GitError, location: &str) -> GitError {
             doing,
             status,
             stderr: stderr.replace(location, &without_userinfo(location)),
+        },
+        other => other,
+    }
+}
+
+/// What git said of a URL, with the URL.
+fn fetch_failed(error: GitError, url: &str) -> GitError {
+    match without_password(error, url) {
+        GitError::Failed {
+            doing,
+            status,
+            stderr,
+        } => GitError::Fetch {
+            url: without_userinfo(url),
+            doing,
+            status,
+            stderr,
         },
         other => other,
     }

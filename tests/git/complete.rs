@@ -6,7 +6,7 @@ use std::process::Output;
 
 use dhfpack::manifest::Manifest;
 use dhfpack::monitor::{Recording, Silent, Task, Unit};
-use dhfpack::source::git::{GitError, Mirror, Tag, find_repository};
+use dhfpack::source::git::{GitError, Mirror, RemoteAccess, Tag, find_repository};
 
 use crate::sample;
 use crate::support::git::{TestRepository, git, git_command, succeed};
@@ -254,7 +254,13 @@ fn a_remote_out_of_an_archives_configuration_is_judged_again() {
         repository.path().display().to_string(),
     ] {
         let clone = find_repository(&repository.path()).unwrap();
-        let result = Mirror::of_remote(&url, clone, &repository.beside("mirror"), &Silent);
+        let result = Mirror::of_remote(
+            &url,
+            clone,
+            &RemoteAccess::default(),
+            &repository.beside("mirror"),
+            &Silent,
+        );
         assert!(matches!(result, Err(GitError::BadName { .. })), "{url}");
     }
     assert!(!canary.exists());

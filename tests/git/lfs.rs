@@ -220,6 +220,47 @@ fn a_build_without_the_objects_names_files_count_and_command() {
 }
 
 #[test]
+fn a_shallow_clone_without_the_objects_is_told_the_commands_that_bring_them() {
+    if is_missing("git-lfs") {
+        return;
+    }
+    let made = LfsProduct::new();
+    let place = made.place.path();
+    let (remote, clone) = (place.join("remote.git"), place.join("clone"));
+    let url = format!("file://{}", remote.display());
+    made.source(&format!("remote = \"{url}\""));
+    let target = remote.to_str().unwrap();
+    let repository = made.repository();
+    git(&repository, ["clone", "--quiet", "--bare", ".", target]);
+    git(&repository, ["remote", "add", "origin", target]);
+    git(&repository, ["lfs", "push", "--all", "origin"]);
+    let target = clone.to_str().unwrap();
+    git(place, ["clone", "--quiet", "--depth=1", &url, target]);
+    let build = || {
+        let mut command = dhfpack();
+        command.args(["build", "--repo", target, "--output"]);
+        command.arg(place.join("out"));
+        command.arg("--key").arg(made.product.key("builder"));
+        let certificate = made.product.certificate("builder");
+        command.arg("--certificate").arg(certificate);
+        command.output().unwrap()
+    };
+    let refused = build();
+    assert_eq!(refused.status.code(), Some(1), "{}", told(&refused));
+    let shown = format!("git -C \"{target}\"");
+    let commands = format!("{shown} fetch --unshallow --tags && {shown} lfs fetch --all");
+    let lacks = format!("{target} lacks 2");
+    for part in [&commands, &lacks, "source.fetch_lfs = true"] {
+        assert!(told(&refused).contains(part), "{part}: {}", told(&refused));
+    }
+    git(&clone, ["fetch", "--quiet", "--unshallow", "--tags"]);
+    git(&clone, ["lfs", "fetch", "--all"]);
+    let built = build();
+    assert!(built.status.success(), "{}", told(&built));
+    made.assert_complete();
+}
+
+#[test]
 fn a_damaged_object_is_named_with_its_file() {
     if is_missing("git-lfs") {
         return;

@@ -150,6 +150,17 @@ fn a_location_that_is_no_repository_is_refused() {
 }
 
 #[test]
+fn a_git_file_that_points_nowhere_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(".git"), "gitdir: /nowhere/x\n").unwrap();
+    let error = clone_error(folder.path());
+    assert!(matches!(error, GitError::NoGitDir { .. }), "{error}");
+    for part in [".git points to", "/nowhere/x"] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[test]
 fn a_shallow_clone_is_refused_with_the_command_that_completes_it() {
     let repository = TestRepository::released();
     let shallow = repository.beside("shallow");
@@ -170,6 +181,8 @@ fn a_shallow_clone_is_refused_with_the_command_that_completes_it() {
         assert!(matches!(error, GitError::Shallow { .. }), "{error}");
         let help = miette::Diagnostic::help(&error).unwrap().to_string();
         assert!(help.contains("fetch --unshallow --tags"), "{help}");
+        // That is read only in the place of the product's own repository.
+        assert!(!help.contains("source.remote"), "{help}");
     }
 }
 

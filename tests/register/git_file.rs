@@ -6,7 +6,7 @@ use dhfpack::monitor::Silent;
 use dhfpack::publish::registry::{RegistryError, latest_date, show_in_markdown};
 use dhfpack::publish::{GitFile, GrowingDocument};
 use dhfpack::register::{insert_table, releases, render_table};
-use dhfpack::source::git::{BranchFile, GitError, PushAccess};
+use dhfpack::source::git::{BranchFile, GitError, RemoteAccess};
 use dhfpack::store::Swapped;
 use jiff::Timestamp;
 
@@ -18,7 +18,7 @@ fn file(server: &GitServer, path: &str) -> GitFile {
 }
 
 fn open(location: &str, branch: &str, path: &str) -> Result<GitFile, GitError> {
-    let file = BranchFile::open(location, branch, path, PushAccess::default())?;
+    let file = BranchFile::open(location, branch, path, RemoteAccess::default())?;
     let date = "2026-03-05T00:00:00Z".parse().unwrap();
     Ok(GitFile::new(file, "Show it".to_owned(), date))
 }

@@ -7,15 +7,14 @@ use dhfpack::error::IoContext;
 use dhfpack::monitor::Monitor;
 use dhfpack::publish::GitFile;
 use dhfpack::publish::registry;
-use dhfpack::source::git::{BranchFile, GitError, PushAccess};
+use dhfpack::source::git::{BranchFile, GitError};
 use dhfpack::store::{self, Store};
 use jiff::Timestamp;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::cli::environment::variable;
 use crate::cli::error::{CliError, Kind};
-use crate::cli::{output, stores};
+use crate::cli::{git_access, output, stores};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -121,7 +120,8 @@ pub(crate) fn open(
     date: Timestamp,
 ) -> Result<GitFile, CliError> {
     let file = located(file)?;
-    let open = BranchFile::open(&file.repository, &file.branch, &file.file, push_access()?);
+    let access = git_access::access();
+    let open = BranchFile::open(&file.repository, &file.branch, &file.file, access);
     Ok(GitFile::new(open.map_err(refused)?, message, date))
 }
 
@@ -134,15 +134,6 @@ fn write(
     let message = format!("Show {what} in the products registry");
     let file = open(file, message, registry::latest_date(store)?)?;
     Ok(registry::show_in_markdown(store, &file, monitor)?)
-}
-
-/// From the environment alone.
-fn push_access() -> Result<PushAccess, CliError> {
-    Ok(PushAccess {
-        ssh_command: variable("GIT_SSH_COMMAND"),
-        ask_pass: variable("GIT_ASKPASS"),
-        authorities: stores::access()?.authorities,
-    })
 }
 
 fn refused(error: GitError) -> CliError {

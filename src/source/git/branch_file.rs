@@ -12,6 +12,7 @@ use std::process::Command;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
+use super::access::RemoteAccess;
 use super::command::{Git, Process};
 use super::error::GitError;
 use super::{Origin, without_password, without_userinfo};
@@ -24,18 +25,6 @@ const ANSWER: u64 = 1 << 20;
 /// Who commits: a program, at no address.
 const COMMITTER: &str = "dhfpack";
 
-/// How a repository that is pushed to is reached, beyond its URL. An ssh agent is found as ssh
-/// finds it; no helper of the user's own configuration is started.
-#[derive(Debug, Clone, Default)]
-pub struct PushAccess {
-    /// The command in the place of `ssh`, as in `GIT_SSH_COMMAND`.
-    pub ssh_command: Option<OsString>,
-    /// The program that is asked for user names and passwords, as in `GIT_ASKPASS`.
-    pub ask_pass: Option<OsString>,
-    /// Certificates of authorities to trust instead of those of the system, in PEM.
-    pub authorities: Option<PathBuf>,
-}
-
 /// A text file on a branch.
 #[derive(Debug)]
 pub struct BranchFile {
@@ -47,7 +36,6 @@ pub struct BranchFile {
     argument: OsString,
     branch: String,
     path: String,
-    access: PushAccess,
 }
 
 /// A file as it stood at a commit.
@@ -67,7 +55,7 @@ impl BranchFile {
         location: &str,
         branch: &str,
         path: &str,
-        access: PushAccess,
+        access: RemoteAccess,
     ) -> Result<Self, GitError> {
         let origin = match Origin::find(location)? {
             Origin::Bundle(_) => {
@@ -79,7 +67,7 @@ impl BranchFile {
             origin => origin,
         };
         let folder = tempfile::tempdir().at("create", "a temporary folder")?;
-        let git = Git::prepare(folder.path(), &origin.trusted())?;
+        let git = Git::prepare(folder.path(), &origin.trusted(), access)?;
         let file = Self {
             git_dir: folder.path().join("branch.git"),
             _folder: folder,
@@ -88,7 +76,6 @@ impl BranchFile {
             branch: branch.to_owned(),
             path: path.to_owned(),
             git,
-            access,
         };
         file.check_names()?;
         let mut command = file.git.command();
@@ -305,17 +292,8 @@ impl BranchFile {
 
     /// A command that reaches the repository with what the caller lends it.
     fn remote_command(&self) -> Command {
-        let mut command = self.command();
-        let access = &self.access;
-        if let Some(ssh) = &access.ssh_command {
-            command.env("GIT_SSH_COMMAND", ssh);
-        }
-        if let Some(program) = &access.ask_pass {
-            command.env("GIT_ASKPASS", program);
-        }
-        if let Some(file) = &access.authorities {
-            command.env("GIT_SSL_CAINFO", file);
-        }
+        let mut command = self.git.command_to(&self.location);
+        command.arg("--git-dir").arg(&self.git_dir);
         command
     }
 

@@ -50,6 +50,7 @@ impl Mirror {
         if is_shallow(&self.git_dir)? {
             return Err(GitError::Shallow {
                 repository: self.name.clone(),
+                or_remote: false,
             });
         }
         let view = self.view(object)?;

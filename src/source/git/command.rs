@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::access::RemoteAccess;
 use super::error::GitError;
 use super::progress::{Progress, is_progress};
 use crate::error::IoContext;
@@ -44,17 +45,28 @@ pub(super) struct Git {
     config: PathBuf,
     /// An empty folder: where hooks are looked for.
     empty: PathBuf,
+    /// What commands that reach another machine are lent.
+    access: RemoteAccess,
 }
 
 impl Git {
     /// Prepares the environment in `folder`. `trusted` are repositories that may belong to
     /// another user: a CI job often runs as another user than the one who made the checkout.
-    pub(super) fn prepare(folder: &Path, trusted: &[&Path]) -> Result<Self, GitError> {
+    /// `access` is for commands that reach another machine.
+    pub(super) fn prepare(
+        folder: &Path,
+        trusted: &[&Path],
+        access: RemoteAccess,
+    ) -> Result<Self, GitError> {
         let empty = folder.join("empty");
         fs::create_dir(&empty).at("create", &empty)?;
         let config = folder.join("config");
         fs::write(&config, safe_directories(trusted)).at("write", &config)?;
-        Ok(Self { config, empty })
+        Ok(Self {
+            config,
+            empty,
+            access,
+        })
     }
 
     /// A git command without a subcommand yet.
@@ -87,6 +99,18 @@ impl Git {
             command.arg("-c").arg(setting);
         }
         command
+    }
+
+    /// As [`command`](Self::command), for one that reaches `location`.
+    pub(super) fn command_to(&self, location: &str) -> Command {
+        let mut command = self.command();
+        self.access.lend(&mut command, location);
+        command
+    }
+
+    /// What commands that reach another machine are lent.
+    pub(super) const fn access(&self) -> &RemoteAccess {
+        &self.access
     }
 }
 

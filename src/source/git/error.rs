@@ -43,6 +43,21 @@ pub enum GitError {
         /// The end of what it wrote on its standard error.
         stderr: String,
     },
+    /// A repository on another machine could not be read.
+    #[error("git failed while {doing} from {url} ({status}): {stderr}")]
+    #[diagnostic(help(
+        "check the URL, and that this machine may read it: logins come from the ssh agent, ~/.netrc, GIT_SSH_COMMAND or GIT_ASKPASS; the certificate of an authority of your own is named by DHFPACK_CA_FILE"
+    ))]
+    Fetch {
+        /// The URL, without any password.
+        url: String,
+        /// What git was asked to do.
+        doing: &'static str,
+        /// How it ended.
+        status: String,
+        /// The end of what it wrote on its standard error.
+        stderr: String,
+    },
     /// The connection to a git command broke.
     #[error("cannot exchange data with git while {doing}")]
     #[diagnostic(help("git may have been killed: look for a lack of memory or disk space"))]
@@ -68,6 +83,17 @@ pub enum GitError {
         /// Where the search began.
         start: PathBuf,
     },
+    /// A `.git` file that points to a repository which is not there.
+    #[error("{} points to {}, which is not there", file.display(), target.display())]
+    #[diagnostic(help(
+        "this is a linked worktree or a submodule: make the repository that it belongs to available at that path too (in a container, mount it there), or use a clone of its own"
+    ))]
+    NoGitDir {
+        /// The file.
+        file: PathBuf,
+        /// Where it points.
+        target: PathBuf,
+    },
     /// A location or a name that git could take for something else.
     #[error("{name:?} is not {expected}")]
     #[diagnostic(help("remove options, spaces and the characters ~ ^ : ? * [ \\ from it"))]
@@ -80,20 +106,26 @@ pub enum GitError {
     /// History is cut off.
     #[error("{repository} is a shallow clone: part of its history is missing")]
     #[diagnostic(help(
-        "run `git -C {repository:?} fetch --unshallow --tags`, or in CI set the fetch depth to 0; or give source.remote in dhfpack.toml, from which all of it is then fetched"
+        "run `git -C {repository:?} fetch --unshallow --tags`, or in CI set the fetch depth to 0{}",
+        remote_instead(*or_remote)
     ))]
     Shallow {
         /// The repository.
         repository: String,
+        /// Whether source.remote would be read in its place.
+        or_remote: bool,
     },
     /// Objects were left out when it was cloned.
     #[error("{repository} is a partial clone: files of its history are missing")]
     #[diagnostic(help(
-        "make a full clone: `git clone` without `--filter`; or give source.remote in dhfpack.toml, from which all of it is then fetched"
+        "make a full clone: `git clone` without `--filter`{}",
+        remote_instead(*or_remote)
     ))]
     Partial {
         /// The repository.
         repository: String,
+        /// Whether source.remote would be read in its place.
+        or_remote: bool,
     },
     /// A file that gives commits other parents than they have.
     #[error("{} changes the history that git shows", path.display())]
@@ -126,6 +158,15 @@ pub enum GitError {
         name: String,
         /// What it points at.
         kind: String,
+    },
+    /// The tag is the bare commit, and a signature on it is required.
+    #[error("{name} is a lightweight tag, which cannot be signed")]
+    #[diagnostic(help(
+        "if CI fetched it so, run `git fetch --force origin refs/tags/{name}:refs/tags/{name}`; else tag the release anew with `git tag --sign`"
+    ))]
+    Lightweight {
+        /// The tag.
+        name: String,
     },
     /// A tag object was put under another name: its signature vouches for the name inside.
     #[error("refs/tags/{name} holds the tag object of {inside:?}")]
@@ -277,6 +318,14 @@ fn existing_tags(existing: &[String]) -> String {
     }
 }
 
+const fn remote_instead(or_remote: bool) -> &'static str {
+    if or_remote {
+        "; or give source.remote in dhfpack.toml, from which all of it is then fetched"
+    } else {
+        ""
+    }
+}
+
 fn help_of(error: &GitError) -> String {
     error
         .help()
@@ -291,6 +340,14 @@ impl From<LfsError> for GitError {
 }
 
 impl GitError {
+    /// The same for a repository in whose place source.remote would be read.
+    pub(crate) fn or_remote(mut self) -> Self {
+        if let Self::Shallow { or_remote, .. } | Self::Partial { or_remote, .. } = &mut self {
+            *or_remote = true;
+        }
+        self
+    }
+
     /// A failed write to `what`, told apart from a stop on request that passed through it.
     pub(super) fn write(what: &'static str, source: io::Error) -> Self {
         match source.get_ref() {

@@ -1,7 +1,7 @@
 //! Finding a repository on disk without starting git in it.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::error::GitError;
@@ -71,6 +71,7 @@ impl Repository {
         if is_shallow(&self.common_dir)? {
             return Err(GitError::Shallow {
                 repository: repository(),
+                or_remote: false,
             });
         }
         let grafts = self.common_dir.join("info/grafts");
@@ -80,6 +81,7 @@ impl Repository {
         if self.has_promisor_packs()? {
             return Err(GitError::Partial {
                 repository: repository(),
+                or_remote: false,
             });
         }
         Ok(())
@@ -112,7 +114,7 @@ pub(super) fn is_shallow(common_dir: &Path) -> Result<bool, IoError> {
 fn has_content(path: &Path) -> Result<bool, IoError> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(metadata.len() > 0),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error).at("read", path),
     }
 }
@@ -132,7 +134,13 @@ fn git_dir_of(folder: &Path) -> Result<Option<PathBuf>, GitError> {
                 expected: "`gitdir: ` and a path",
             });
         };
-        return Ok(Some(target.canonicalize().at("find", &target)?));
+        return match target.canonicalize() {
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(GitError::NoGitDir {
+                file: inner,
+                target,
+            }),
+            found => Ok(Some(found.at("find", &target)?)),
+        };
     }
     Ok(is_git_dir(folder).then(|| folder.to_path_buf()))
 }

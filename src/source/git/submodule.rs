@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::access::{RemoteAccess, is_same_server};
 use super::error::{GitError, printable};
 use super::{Commit, FileKind, Mirror, Repository, without_userinfo};
 use crate::config::is_remote_url;
@@ -54,6 +55,7 @@ impl Mirror {
             work,
             monitor,
             remote,
+            access: self.git.access(),
             mirrors: HashMap::new(),
             attempts: 0,
             found: Vec::new(),
@@ -86,6 +88,7 @@ struct Finder<'a> {
     work: &'a Path,
     monitor: &'a dyn Monitor,
     remote: Option<&'a str>,
+    access: &'a RemoteAccess,
     /// By commit, so that one pinned at many paths is mirrored once.
     mirrors: HashMap<String, Mirror>,
     attempts: usize,
@@ -185,11 +188,12 @@ impl Finder<'_> {
         for repository in repositories {
             nearest.get_or_insert_with(|| repository.clone());
             if let Err(error) = repository.require_complete() {
-                lack = error;
+                lack = error.or_remote();
                 continue;
             }
             let into = self.folder();
-            let mirror = pinned::from_local(repository, commit, &into, self.monitor)?;
+            let mirror =
+                pinned::from_local(repository, commit, self.access.clone(), &into, self.monitor)?;
             if let Some(mirror) = mirror {
                 return Ok(self.keep(commit, mirror));
             }
@@ -203,7 +207,13 @@ impl Finder<'_> {
                 url: shown(url.unwrap_or(&entry.url)),
             });
         };
-        let mirror = pinned::from_url(url, commit, &self.folder(), self.monitor)?;
+        // The tree names the server, and may name anybody's.
+        let access = if is_same_server(url, remote) {
+            self.access.clone()
+        } else {
+            self.access.without_passwords()
+        };
+        let mirror = pinned::from_url(url, commit, access, &self.folder(), self.monitor)?;
         Ok(self.keep(commit, mirror.again(nearest)))
     }
 

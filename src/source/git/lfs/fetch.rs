@@ -44,7 +44,13 @@ impl Mirror {
         let url = self.checked_url(&url)?;
         let git_dir = self.folder.join("lfs.git");
         self.make_pointers(&git_dir, objects)?;
-        let command = self.git_lfs_fetch(&git_dir, &url);
+        let mut command = self.git_lfs_fetch(&git_dir, &url);
+        let access = self.git.access();
+        match remote {
+            Some(_) => access.lend(&mut command, &url),
+            // The checkout's configuration names the server, and may name anybody's.
+            None => access.without_passwords().lend(&mut command, &url),
+        }
         let count = objects.len() as u64;
         let task = Task::begin(monitor, "Git LFS fetch", Some(count), Unit::Items);
         let mut process = Process::start(command, FETCHING).map_err(without_git_lfs)?;

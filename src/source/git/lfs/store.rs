@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use super::{LfsError, LfsObject};
 use crate::manifest::LfsIdentity;
 use crate::platform;
-use crate::source::git::Mirror;
 use crate::source::git::command::Process;
 use crate::source::git::error::GitError;
+use crate::source::git::repository::is_shallow;
+use crate::source::git::{Mirror, Repository};
 
 /// The longest value of a setting that is read.
 const VALUE_LIMIT: u64 = 64 * 1024;
@@ -53,6 +54,16 @@ impl LfsStore {
     }
 }
 
+/// The command that brings all objects: `git lfs` finds what to fetch by walking the history.
+fn bringing_objects(repository: &Repository) -> String {
+    let git = format!("git -C {:?}", repository.root.display().to_string());
+    let fetch = format!("{git} lfs fetch --all");
+    match is_shallow(&repository.common_dir) {
+        Ok(true) => format!("{git} fetch --unshallow --tags && {fetch}"),
+        _ => fetch,
+    }
+}
+
 impl Mirror {
     /// The store of the repository that was mirrored; none for a URL or a bundle.
     pub fn lfs_store(&self) -> Result<Option<LfsStore>, GitError> {
@@ -78,10 +89,12 @@ impl Mirror {
         if all.len() > most {
             files.push("…".to_owned());
         }
-        let command = || format!("git -C {:?} lfs fetch --all", self.name);
+        let local = self.local.as_ref();
         LfsError::Missing {
-            repository: self.name.clone(),
-            command: self.local().map(|_| command()),
+            // Where history came from a server, it is the clone at hand that lacks them.
+            repository: local
+                .map_or_else(|| self.name.clone(), |one| one.root.display().to_string()),
+            command: local.map(bringing_objects),
             count: objects.len(),
             files,
         }

@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::super::access::RemoteAccess;
 use super::super::bundle::{PINNED, is_sha256};
 use super::super::command::{Git, Process};
 use super::super::error::GitError;
 use super::super::repository::is_shallow;
-use super::super::{Mirror, Repository, without_password, without_userinfo};
+use super::super::{Mirror, Repository, fetch_failed, without_password, without_userinfo};
 use crate::error::IoContext;
 use crate::monitor::{Monitor, Task, Unit};
 
@@ -21,11 +22,12 @@ const EVERYTHING: [&str; 2] = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/
 pub(super) fn from_local(
     repository: Repository,
     commit: &str,
+    access: RemoteAccess,
     into: &Path,
     monitor: &dyn Monitor,
 ) -> Result<Option<Mirror>, GitError> {
     let name = repository.root.display().to_string();
-    let mirror = empty(name, commit, into)?;
+    let mirror = empty(name, commit, access, into)?;
     let lender = mirror.folder.join("lender.git");
     init(&mirror.git, &lender, commit)?;
     let alternates = lender.join("objects/info/alternates");
@@ -48,20 +50,22 @@ pub(super) fn from_local(
 pub(super) fn from_url(
     url: &str,
     commit: &str,
+    access: RemoteAccess,
     into: &Path,
     monitor: &dyn Monitor,
 ) -> Result<Mirror, GitError> {
-    let mirror = empty(without_userinfo(url), commit, into)?;
+    let mirror = empty(without_userinfo(url), commit, access, into)?;
     let task = Task::begin(monitor, "Fetching a submodule", None, Unit::Bytes);
     let mut fetched = mirror.fetch(url.as_ref(), &[&wanted(commit)], &task);
     if let Err(GitError::Failed { .. }) = fetched {
         fetched = mirror.fetch(url.as_ref(), &EVERYTHING, &task);
     }
-    fetched.map_err(|error| without_password(error, url))?;
+    fetched.map_err(|error| fetch_failed(error, url))?;
     mirror.remember(url)?;
     if is_shallow(&mirror.git_dir)? {
         return Err(GitError::Shallow {
             repository: mirror.name,
+            or_remote: false,
         });
     }
     Ok(mirror)
@@ -72,10 +76,15 @@ fn wanted(commit: &str) -> String {
 }
 
 /// A mirror without objects, for those that the commit reaches.
-fn empty(name: String, commit: &str, into: &Path) -> Result<Mirror, GitError> {
+fn empty(
+    name: String,
+    commit: &str,
+    access: RemoteAccess,
+    into: &Path,
+) -> Result<Mirror, GitError> {
     fs::create_dir_all(into).at("create", into)?;
     let folder = into.canonicalize().at("find", into)?;
-    let git = Git::prepare(&folder, &[])?;
+    let git = Git::prepare(&folder, &[], access)?;
     let git_dir: PathBuf = folder.join("mirror.git");
     init(&git, &git_dir, commit)?;
     Ok(Mirror {
@@ -130,7 +139,8 @@ impl Mirror {
         references: &[&str],
         task: &Task<'_>,
     ) -> Result<(), GitError> {
-        let mut command = self.command();
+        let mut command = self.git.command_to(&location.to_string_lossy());
+        command.arg("--git-dir").arg(&self.git_dir);
         command
             .args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head"])
             .args(["--no-recurse-submodules", "--no-auto-maintenance", "--"])
