@@ -346,7 +346,7 @@ for layer in json.load(sys.stdin)["layers"]:
 
 # A product's image from a registry: SERVER PORT REPOSITORY
 registry_image() {
-    local repository=$dir/$1-$3.product ours speed stock source
+    local repository=$dir/$1-$2-$3.product ours speed stock source
     if [ ! -d "$repository" ]; then
         mkdir -p "$repository.data"
         small_files "$repository.data/small" 100
