@@ -8,7 +8,7 @@ use dhfpack::finding::{Code, Finding};
 use dhfpack::monitor::Monitor;
 use dhfpack::publish::PublishError;
 use dhfpack::publish::receipt::{self, Found, Present};
-use dhfpack::store::{Address, Store};
+use dhfpack::store::{Access, Address, Store, StoreError};
 use dhfpack::verify::Verdict;
 
 use crate::cli::error::CliError;
@@ -84,28 +84,37 @@ pub(crate) fn beside<'m>(
         places.dedup();
     }
     for place in places {
-        let Some((store, folder)) = stores::above(&place, &access, monitor)? else {
-            continue;
-        };
-        let latest = match receipt::latest(&*store, &folder) {
-            // It may have got another name since.
-            Ok(None) if folder != name => receipt::latest(&*store, name),
-            latest => latest,
-        };
-        match latest {
+        match beside_at(&place, name, &access, monitor) {
             Ok(None) => {}
-            Ok(Some(receipt)) => {
-                return Ok(Some(Beside {
-                    store,
-                    folder,
-                    receipt,
-                }));
+            Err(error) if !is_url => {
+                note(format!("no receipt beside it could be looked for: {error}"));
             }
-            Err(error) if is_url => return Err(error.into()),
-            Err(error) => note(format!("no receipt beside it could be looked for: {error}")),
+            found => return Ok(found?),
         }
     }
     Ok(None)
+}
+
+/// The latest receipt beside the archive `name` at `place`.
+fn beside_at<'m>(
+    place: &Path,
+    name: &str,
+    access: &Access,
+    monitor: &'m dyn Monitor,
+) -> Result<Option<Beside<'m>>, StoreError> {
+    let Some((store, folder)) = stores::above(place, access, monitor)? else {
+        return Ok(None);
+    };
+    let latest = match receipt::latest(&*store, &folder)? {
+        // It may have got another name since.
+        None if folder != name => receipt::latest(&*store, name)?,
+        latest => latest,
+    };
+    Ok(latest.map(|receipt| Beside {
+        store,
+        folder,
+        receipt,
+    }))
 }
 
 impl Beside<'_> {

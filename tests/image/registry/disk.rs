@@ -46,24 +46,28 @@ fn layers_of_every_size_are_kept_plain_and_packed() {
     }
 }
 
-/// A product with an image of two layers, of three and four MiB, in this registry.
-fn with_large_layers(registry: &Registry) -> Small {
+/// Where a file system of this kind may be mounted, and a product with an image of two layers, of
+/// three and four MiB, in the registry.
+fn with_large_layers(kind: &str) -> Option<(TempDir, Small, (Registry, Storage))> {
+    let place = TempDir::new().unwrap();
+    if !has(&["docker-registry"]) || !can_mount(kind, place.path()) {
+        return None;
+    }
+    let storage = Storage::new();
+    let registry = storage.open(Door::Open);
     let large = [3 << 20, 4 << 20].map(|length| layer("file", &noise(length)));
     let image = TestImage::new(large.to_vec());
     registry.push("m", "1", &image.layout(plain));
     let source = format!("registry:{}", registry.name("m:1"));
-    Small::with_image(&source, &[]).release()
+    let small = Small::with_image(&source, &[]).release();
+    Some((place, small, (registry, storage)))
 }
 
 #[test]
 fn a_file_system_that_writes_only_through_the_page_cache_gets_the_same_bytes() {
-    let place = TempDir::new().unwrap();
-    if !has(&["docker-registry"]) || !can_mount("ramfs", place.path()) {
+    let Some((place, small, _registry)) = with_large_layers("ramfs") else {
         return;
-    }
-    let storage = Storage::new();
-    let registry = storage.open(Door::Open);
-    let small = with_large_layers(&registry);
+    };
     small.manifest();
     let expected = content(&small.archive());
     assert!(expected.values().any(|bytes| bytes.len() > 4 << 20));
@@ -90,13 +94,9 @@ fn a_file_system_that_writes_only_through_the_page_cache_gets_the_same_bytes() {
 
 #[test]
 fn a_disk_that_is_full_in_a_layer_is_told_and_nothing_is_left() {
-    let place = TempDir::new().unwrap();
-    if !has(&["docker-registry"]) || !can_mount("tmpfs", place.path()) {
+    let Some((place, small, _registry)) = with_large_layers("tmpfs") else {
         return;
-    }
-    let storage = Storage::new();
-    let registry = storage.open(Door::Open);
-    let small = with_large_layers(&registry);
+    };
     let script = "mount -t tmpfs -o size=6m none \"$1\"; place=$1; shift; code=0; \
                   \"$@\" || code=$?; ls -A \"$place\"; exit $code";
     let mut build = small.command();
